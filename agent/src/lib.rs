@@ -1,0 +1,1 @@
+//! pact-agent: sessions, sandbox and spool of one node.

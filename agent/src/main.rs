@@ -1,0 +1,2 @@
+//! The agent of a node.
+fn main() {}

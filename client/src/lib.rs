@@ -1,0 +1,1 @@
+//! The way from a terminal to an agent.

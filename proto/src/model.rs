@@ -1,0 +1,9 @@
+//! Names for what has a meaning: ids, principals, roles, entries.
+//!
+//! **Invariant:** a value of one of these types has been checked; nobody checks it again.
+
+mod id;
+mod role;
+
+pub use id::{InvalidName, LineId, NodeName, Principal, ProgramName, SessionId, SpoolEpoch, SpoolNumber, VCluster};
+pub use role::{InvalidRole, Role};

@@ -1,0 +1,2 @@
+//! The terminal of pact.
+fn main() {}
