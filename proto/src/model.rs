@@ -2,8 +2,10 @@
 //!
 //! **Invariant:** a value of one of these types has been checked; nobody checks it again.
 
+pub mod entry;
 mod id;
 mod role;
 
+pub use entry::{Entry, Kind, Scope, SpoolPosition};
 pub use id::{InvalidName, LineId, NodeName, Principal, ProgramName, SessionId, SpoolEpoch, SpoolNumber, VCluster};
 pub use role::{InvalidRole, Role};

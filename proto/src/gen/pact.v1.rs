@@ -388,7 +388,7 @@ pub mod client_message {
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ServerMessage {
-    #[prost(oneof = "server_message::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "server_message::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub kind: ::core::option::Option<server_message::Kind>,
 }
 /// Nested message and enum types in `ServerMessage`.
@@ -414,6 +414,8 @@ pub mod server_message {
         Notice(super::Notice),
         #[prost(message, tag = "9")]
         Marks(super::Marks),
+        #[prost(message, tag = "10")]
+        StdinCredit(super::StdinCredit),
     }
 }
 /// The first message of a session, and never again.
@@ -485,6 +487,14 @@ pub struct Stdin {
 #[allow(clippy::all)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StdinEnd {}
+/// The client may send this many bytes of standard input more. What it sends beyond its credit ends the session:
+/// so a program that does not read never keeps a signal waiting behind its input.
+#[allow(clippy::all)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StdinCredit {
+    #[prost(uint32, tag = "1")]
+    pub bytes: u32,
+}
 #[allow(clippy::all)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Resize {

@@ -1,0 +1,91 @@
+//! Kinds and scopes as people write them in `log --kind` and `log --scope`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Scope;
+
+/// What an entry tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A session began.
+    Session,
+    /// A session ended.
+    End,
+    /// A line that was permitted.
+    Line,
+    /// A line that was not.
+    Refused,
+    /// How a line ended.
+    Outcome,
+    /// The agent began to serve.
+    Agent,
+    /// Records that could not be kept.
+    Lost,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 7] =
+        [Self::Session, Self::End, Self::Line, Self::Refused, Self::Outcome, Self::Agent, Self::Lost];
+
+    /// As it is shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "SESSION",
+            Self::End => "END",
+            Self::Line => "LINE",
+            Self::Refused => "REFUSED",
+            Self::Outcome => "OUTCOME",
+            Self::Agent => "AGENT",
+            Self::Lost => "LOST",
+        }
+    }
+}
+
+/// A kind that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a kind of entry: one of SESSION, END, LINE, REFUSED, OUTCOME, AGENT, LOST")]
+pub struct InvalidKind(pub String);
+
+impl FromStr for Kind {
+    type Err = InvalidKind;
+    fn from_str(value: &str) -> Result<Self, InvalidKind> {
+        let same = |kind: &Self| kind.name().eq_ignore_ascii_case(value);
+        Self::ALL.into_iter().find(same).ok_or_else(|| InvalidKind(value.to_owned()))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A scope that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a scope: node:<name>, vc:<name> or global")]
+pub struct InvalidScope(pub String);
+
+impl FromStr for Scope {
+    type Err = InvalidScope;
+    fn from_str(value: &str) -> Result<Self, InvalidScope> {
+        let scope = match value.split_once(':') {
+            None if value == "global" => Some(Self::Global),
+            Some(("node", name)) => name.parse().ok().map(Self::Node),
+            Some(("vc", name)) => name.parse().ok().map(Self::VCluster),
+            None | Some(_) => None,
+        };
+        scope.ok_or_else(|| InvalidScope(value.to_owned()))
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Global => f.write_str("global"),
+            Self::VCluster(name) => write!(f, "vc:{name}"),
+            Self::Node(name) => write!(f, "node:{name}"),
+        }
+    }
+}
