@@ -1,0 +1,229 @@
+//! The node's configuration: one file that root owns.
+//!
+//! **Invariant:** an unknown key, a wrong value or a file that others can write is an error with the file's name,
+//! the key and the position; there is no default for anything that decides who may do what.
+//! **Not here:** the policy and the programs; only where they are.
+
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use pact_proto::model::{NodeName, VCluster};
+use serde::Deserialize;
+use serde::de::Error as _;
+
+/// Where the configuration is unless a flag says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/pact/agent.toml";
+
+/// The uids of sessions must lie above those of people and services.
+const LOWEST_UID: u32 = 65_536;
+/// 2^32-1 is "no uid"; the half above 2^31 is signed in places.
+const HIGHEST_UID: u32 = i32::MAX as u32;
+/// One uid a session, and an old one is not used again soon.
+const FEWEST_UIDS: u32 = 256;
+
+/// What an agent must know about its node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// This node.
+    #[serde(deserialize_with = "parsed")]
+    pub node: NodeName,
+    /// The vCluster that it belongs to.
+    #[serde(deserialize_with = "parsed")]
+    pub vcluster: VCluster,
+    /// Where `pact` connects; its directory is made root:`socket_group` 0750.
+    #[serde(default = "default_socket")]
+    pub socket: PathBuf,
+    /// The group of the accounts that may connect at all.
+    #[serde(default = "default_group")]
+    pub socket_group: String,
+    /// Where records are kept.
+    #[serde(default = "default_spool")]
+    pub spool: PathBuf,
+    /// Below so many free bytes there, nothing is started.
+    #[serde(default = "default_reserve")]
+    pub spool_reserve_bytes: u64,
+    /// Who may do what.
+    #[serde(default = "default_policy")]
+    pub policy: PathBuf,
+    /// The whitelist: a directory of `<name>.toml`.
+    #[serde(default = "default_programs")]
+    pub programs: PathBuf,
+    /// What sessions get.
+    #[serde(default)]
+    pub sessions: Sessions,
+}
+
+/// What sessions get.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// Uids that no account has and nothing else uses, `first-last`; every session has one of its own.
+    #[serde(deserialize_with = "uids")]
+    pub uids: RangeInclusive<u32>,
+    /// Directories that no session sees, beside the configuration and the spool.
+    pub hidden: Vec<PathBuf>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { uids: 2_000_000_000..=2_000_065_535, hidden: Vec::new() }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Others than root could have written it.
+    #[error("{}: {what}", path.display())]
+    NotRoots {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with its owner or mode.
+        what: &'static str,
+    },
+    /// It does not say what it should.
+    #[error("{}: {what}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Key and position.
+        what: String,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn wrong(path: impl Into<PathBuf>, what: impl ToString) -> Self {
+        Self::Wrong { path: path.into(), what: what.to_string() }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = read_roots(path)?;
+        let config: Self = toml_edit::de::from_str(&text).map_err(|e| ConfigError::wrong(path, e.message()))?;
+        for named in [&config.socket, &config.spool, &config.policy, &config.programs] {
+            if !named.is_absolute() {
+                return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
+            }
+        }
+        Ok(config)
+    }
+}
+
+/// Reads a file that only root may have written: owner and mode of the file and of every directory above it.
+pub fn read_roots(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let real = path.canonicalize().map_err(unreadable)?;
+    for part in real.ancestors() {
+        let metadata = std::fs::metadata(part).map_err(unreadable)?;
+        let sticky_directory = metadata.is_dir() && metadata.mode() & 0o1000 != 0 && part != real;
+        if metadata.uid() != 0 {
+            return Err(ConfigError::NotRoots { path: part.to_owned(), what: "its owner is not root" });
+        }
+        if metadata.mode() & 0o022 != 0 && !sticky_directory {
+            return Err(ConfigError::NotRoots { path: part.to_owned(), what: "others than root may write it" });
+        }
+    }
+    std::fs::read_to_string(&real).map_err(unreadable)
+}
+
+fn default_socket() -> PathBuf {
+    "/run/pact/agent.sock".into()
+}
+
+fn default_group() -> String {
+    "pact".to_owned()
+}
+
+fn default_spool() -> PathBuf {
+    "/var/lib/pact/spool".into()
+}
+
+fn default_reserve() -> u64 {
+    64 << 20
+}
+
+fn default_policy() -> PathBuf {
+    "/etc/pact/policy.toml".into()
+}
+
+fn default_programs() -> PathBuf {
+    "/etc/pact/programs".into()
+}
+
+fn parsed<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    String::deserialize(from)?.parse().map_err(D::Error::custom)
+}
+
+fn uids<'de, D: serde::Deserializer<'de>>(from: D) -> Result<RangeInclusive<u32>, D::Error> {
+    let text = String::deserialize(from)?;
+    let range = text.split_once('-').and_then(|(first, last)| Some(first.parse().ok()?..=last.parse().ok()?));
+    let range: RangeInclusive<u32> = range.ok_or_else(|| D::Error::custom("uids must read `first-last`"))?;
+    if *range.start() < LOWEST_UID || *range.end() > HIGHEST_UID || range.end() - FEWEST_UIDS < *range.start() {
+        let bounds = format!("uids must lie in {LOWEST_UID}-{HIGHEST_UID} and be more than {FEWEST_UIDS}");
+        return Err(D::Error::custom(bounds));
+    }
+    Ok(range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("agent.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_least_that_must_be_said() {
+        let config = load("node = \"node042\"\nvcluster = \"ml-training\"\n").unwrap();
+        assert_eq!(config.socket, Path::new("/run/pact/agent.sock"));
+        assert_eq!(config.sessions.uids, 2_000_000_000..=2_000_065_535);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, expected) in [
+            ("vcluster = \"a\"", "missing field `node`"),
+            ("node = \"Node\"\nvcluster = \"a\"", "is not a node name"),
+            ("node = \"n\"\nvcluster = \"a\"\nnoed = 1", "unknown field `noed`"),
+            ("node = \"n\"\nvcluster = \"a\"\nspool = \"spool\"", "is not an absolute path"),
+            ("node = \"n\"\nvcluster = \"a\"\n[sessions]\nuids = \"0-70000\"", "uids must lie in"),
+            ("node = \"n\"\nvcluster = \"a\"\n[sessions]\nuids = \"100000-100010\"", "uids must lie in"),
+            ("node = \"n\"\nvcluster = \"a\"\n[sessions]\nuids = \"5-1\"", "uids must lie in"),
+            ("node = \"n\"\nvcluster = \"a\"\n[sessions]\nuids = \"many\"", "must read `first-last`"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_write_is_not_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("agent.toml");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(matches!(Config::load(&path), Err(ConfigError::NotRoots { .. })));
+    }
+}

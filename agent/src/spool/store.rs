@@ -1,0 +1,224 @@
+//! The database under the spool: sled, opened carefully.
+//!
+//! **Invariant:** opening reads every record: numbers are contiguous, every value decodes, all belong to this node
+//! and epoch, and there are at least as many as the head promised. sled's panics on damaged files are caught and
+//! become errors that name the file.
+
+use std::fs::File;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pact_proto::model::{Entry, NodeName, SpoolEpoch, SpoolNumber};
+
+use super::error::SpoolError;
+use super::head::Head;
+use super::quiet::guard;
+use super::recover::Open;
+use super::{Draft, Settings, room};
+
+/// sled's default of 1 GiB is for servers.
+const CACHE_BYTES: u64 = 32 << 20;
+const DATABASE: &str = "sled";
+
+/// The open spool; the one writer has it.
+pub(super) struct Store {
+    settings: Settings,
+    database: sled::Db,
+    entries: sled::Tree,
+    /// A descriptor of our own on sled's file, for fdatasync.
+    file: File,
+    head: Head,
+    last: Arc<AtomicU64>,
+}
+
+/// Reads; any thread has one.
+#[derive(Clone)]
+pub(super) struct Reader {
+    entries: sled::Tree,
+    path: PathBuf,
+    last: Arc<AtomicU64>,
+}
+
+impl Store {
+    pub(super) fn open(settings: &Settings) -> Result<(Self, Open), SpoolError> {
+        let directory = &settings.directory;
+        make_directory(directory)?;
+        let head = Head::read(directory)?;
+        let path = directory.join(DATABASE);
+        if head.as_ref().is_some_and(|(_, number)| number.0 > 0) && !path.join("db").exists() {
+            return Err(SpoolError::damaged(path.join("db"), "it is gone, and the head says that it held records"));
+        }
+        let database = open_database(&path)?;
+        let entries = guard(&path, || database.open_tree("entries").map_err(|e| refused(&path, e)))?;
+        let (last, open) = guard(&path, || check(&entries, &path, settings, head.as_ref()))?;
+        let head = match head {
+            Some((head, _)) => head,
+            None => begin(directory, &database, last)?,
+        };
+        let file = File::open(path.join("db")).map_err(|e| SpoolError::io(path.join("db"), "cannot be opened", e))?;
+        let mut store =
+            Self { settings: settings.clone(), database, entries, file, head, last: Arc::new(AtomicU64::new(last.0)) };
+        store.sync()?;
+        store.head.advance(last)?;
+        Ok((store, open))
+    }
+
+    pub(super) fn reader(&self) -> Reader {
+        Reader {
+            entries: self.entries.clone(),
+            path: self.settings.directory.join(DATABASE),
+            last: Arc::clone(&self.last),
+        }
+    }
+
+    pub(super) fn epoch(&self) -> SpoolEpoch {
+        self.head.epoch()
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.settings.directory
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        room::free_bytes(&self.settings.directory).is_ok_and(|free| free >= self.settings.reserve_bytes)
+    }
+
+    /// Writes entries in one batch and syncs them; answers the number of the first.
+    pub(super) fn write(&mut self, drafts: Vec<Draft>) -> Result<SpoolNumber, SpoolError> {
+        let first = self.last.load(Ordering::Acquire) + 1;
+        let mut batch = sled::Batch::default();
+        let mut number = first;
+        for draft in drafts {
+            let entry = draft.number(&self.settings.node, self.head.epoch(), SpoolNumber(number));
+            batch.insert(&number.to_be_bytes(), entry.encode());
+            number += 1;
+        }
+        let path = self.settings.directory.join(DATABASE);
+        guard(&path, || self.entries.apply_batch(batch).map_err(|e| refused(&path, e)))?;
+        self.sync()?;
+        let last = SpoolNumber(number - 1);
+        self.head.advance(last)?;
+        self.last.store(last.0, Ordering::Release);
+        Ok(SpoolNumber(first))
+    }
+
+    fn sync(&mut self) -> Result<(), SpoolError> {
+        let path = self.settings.directory.join(DATABASE);
+        guard(&path, || self.database.flush().map(drop).map_err(|e| refused(&path, e)))?;
+        self.file.sync_data().map_err(|e| SpoolError::io(path.join("db"), "cannot be synced", e))
+    }
+}
+
+impl Reader {
+    pub(super) fn last(&self) -> SpoolNumber {
+        SpoolNumber(self.last.load(Ordering::Acquire))
+    }
+
+    /// Newest first, and nothing that is not synced yet.
+    pub(super) fn newest(&self) -> impl Iterator<Item = Result<Entry, SpoolError>> + use<> {
+        let path = self.path.clone();
+        let up_to = self.last().0.to_be_bytes();
+        self.entries.range(..=up_to.to_vec()).rev().map(move |record| {
+            let (_, value) = record.map_err(|e| refused(&path, e))?;
+            Entry::decode(&value).map_err(|e| SpoolError::damaged(&path, e.to_string()))
+        })
+    }
+}
+
+fn make_directory(directory: &Path) -> Result<(), SpoolError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|e| SpoolError::io(directory, "cannot be made", e))
+}
+
+fn open_database(path: &Path) -> Result<sled::Db, SpoolError> {
+    let open = || {
+        let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        config.open().map_err(|e| refused(path, e))
+    };
+    guard(path, open)
+}
+
+/// A first head for a spool that was just made. One that holds records has lost its head.
+fn begin(directory: &Path, database: &sled::Db, last: SpoolNumber) -> Result<Head, SpoolError> {
+    if last.0 > 0 {
+        return Err(SpoolError::damaged(
+            directory.join("head"),
+            format!("it is gone, and there are {} records", last.0),
+        ));
+    }
+    let path = directory.join(DATABASE);
+    guard(&path, || database.flush().map(drop).map_err(|e| refused(&path, e)))?;
+    let mut epoch = [0; 8];
+    fill_random(&mut epoch).map_err(|e| SpoolError::io(directory, "no random number for its epoch", e))?;
+    Head::create(directory, SpoolEpoch(u64::from_be_bytes(epoch)), SpoolNumber(0))
+}
+
+fn fill_random(bytes: &mut [u8]) -> std::io::Result<()> {
+    std::io::Read::read_exact(&mut File::open("/dev/urandom")?, bytes)
+}
+
+/// Reads every record once.
+fn check(
+    entries: &sled::Tree,
+    path: &Path,
+    settings: &Settings,
+    head: Option<&(Head, SpoolNumber)>,
+) -> Result<(SpoolNumber, Open), SpoolError> {
+    let mut last = 0u64;
+    let mut open = Open::default();
+    for record in entries {
+        let (key, value) = record.map_err(|e| refused(path, e))?;
+        let number = key.as_ref().try_into().map_or(0, u64::from_be_bytes);
+        if number != last + 1 {
+            return Err(SpoolError::damaged(path, format!("record {} is missing", last + 1)));
+        }
+        let entry = Entry::decode(&value).map_err(|e| SpoolError::damaged(path, format!("record {number}: {e}")))?;
+        check_position(&entry, path, &settings.node, head.map(|(head, _)| head.epoch()), number)?;
+        last = number;
+        open.see(entry);
+    }
+    match head {
+        Some((head, promised)) if promised.0 > last => Err(SpoolError::damaged(
+            path.join("db"),
+            format!("it ends with record {last}, and {} says {}", head.path().display(), promised.0),
+        )),
+        Some(_) | None => Ok((SpoolNumber(last), open)),
+    }
+}
+
+fn check_position(
+    entry: &Entry,
+    path: &Path,
+    node: &NodeName,
+    epoch: Option<SpoolEpoch>,
+    number: u64,
+) -> Result<(), SpoolError> {
+    if entry.position.node != *node {
+        let what = format!("it is the spool of {}, and this node is {node}", entry.position.node);
+        return Err(SpoolError::Foreign { path: path.to_owned(), what });
+    }
+    if entry.position.number.0 != number || epoch.is_some_and(|epoch| epoch != entry.position.epoch) {
+        return Err(SpoolError::damaged(path, format!("record {number} says that it is another one")));
+    }
+    Ok(())
+}
+
+fn refused(path: &Path, error: sled::Error) -> SpoolError {
+    match error {
+        sled::Error::Io(source) if source.kind() == std::io::ErrorKind::WouldBlock => {
+            SpoolError::InUse { path: path.to_owned() }
+        }
+        sled::Error::Io(source) if source.to_string().contains("could not acquire lock") => {
+            SpoolError::InUse { path: path.to_owned() }
+        }
+        sled::Error::Io(source) => SpoolError::io(path, "the disk refused", source),
+        sled::Error::Corruption { at, .. } => {
+            SpoolError::damaged(path.join("db"), at.map_or("corrupt".to_owned(), |at| format!("corrupt at {at:?}")))
+        }
+        error @ (sled::Error::CollectionNotFound(_) | sled::Error::Unsupported(_) | sled::Error::ReportableBug(_)) => {
+            SpoolError::damaged(path, error.to_string())
+        }
+    }
+}
