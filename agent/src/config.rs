@@ -103,8 +103,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn wrong(path: impl Into<PathBuf>, what: impl ToString) -> Self {
-        Self::Wrong { path: path.into(), what: what.to_string() }
+    pub(crate) fn wrong(path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
+        Self::Wrong { path: path.into(), what: what.into() }
     }
 }
 
@@ -112,7 +112,7 @@ impl Config {
     /// Reads and checks the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read_roots(path)?;
-        let config: Self = toml_edit::de::from_str(&text).map_err(|e| ConfigError::wrong(path, e.message()))?;
+        let config: Self = toml_edit::de::from_str(&text).map_err(|e| ConfigError::wrong(path, at_line(&text, &e)))?;
         for named in [&config.socket, &config.spool, &config.policy, &config.programs] {
             if !named.is_absolute() {
                 return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
@@ -137,6 +137,12 @@ pub fn read_roots(path: &Path) -> Result<String, ConfigError> {
         }
     }
     std::fs::read_to_string(&real).map_err(unreadable)
+}
+
+/// What is wrong and in which line; never the text of the file.
+fn at_line(text: &str, error: &toml_edit::de::Error) -> String {
+    let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
+    line.map_or_else(|| error.message().to_owned(), |line| format!("line {line}: {}", error.message()))
 }
 
 fn default_socket() -> PathBuf {

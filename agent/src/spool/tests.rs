@@ -107,6 +107,8 @@ fn a_spool_of_another_node_is_not_used() {
     assert!(matches!(error, SpoolError::Foreign { .. }), "{error}");
 }
 
+type Damage = Box<dyn Fn(&Path)>;
+
 /// Every kind of damage is an error with a name in it, or no damage to what was kept.
 #[test]
 fn damage_is_named_and_never_an_empty_start() {
@@ -123,7 +125,6 @@ fn damage_is_named_and_never_an_empty_start() {
     let kept = bodies(&open(&good).unwrap());
     let size = std::fs::metadata(good.join("sled/db")).unwrap().len();
 
-    type Damage = Box<dyn Fn(&Path)>;
     let mut damages: Vec<(String, Damage)> = vec![
         ("db gone".into(), Box::new(|d| std::fs::remove_file(d.join("sled/db")).unwrap())),
         ("all of sled gone".into(), Box::new(|d| std::fs::remove_dir_all(d.join("sled")).unwrap())),
