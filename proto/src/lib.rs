@@ -3,9 +3,12 @@
 //! **Invariant:** nothing here does I/O, knows a clock or starts a runtime; equal input gives equal output.
 //! **Not here:** who may do what (`pact-policy`), and anything that runs (`pact-agent`).
 
+pub mod command;
 pub mod exit;
+pub mod grammar;
 pub mod model;
 pub mod program;
+pub mod view;
 
 /// Generated from `proto/pact/**.proto` by `cargo xtask gen`. Wire types stop at the edge of each crate.
 #[expect(

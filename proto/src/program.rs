@@ -1,5 +1,91 @@
 //! The table of programs: what may be started, with which arguments, in which sandbox.
+//!
+//! **Invariant:** an argument is allowed because a schema spells it out; there are no lists of what is forbidden.
+//! Spellings are exact: the abbreviations that GNU and iproute2 accept are not spellings.
+//! **Not here:** who may start a program (`pact-policy`); whether the file is what it should be (`pact-agent`).
 
+mod complete;
+mod matching;
 mod profile;
+mod schema;
+mod value;
 
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::model::ProgramName;
+pub use matching::{ArgumentError, Match};
 pub use profile::{Capability, Family, Profile};
+pub use schema::{Form, Operand, Option_, Schema, SchemaError, Stdin};
+pub use value::Value;
+
+/// One program of the whitelist.
+#[derive(Clone, Debug)]
+pub struct Program {
+    schema: Schema,
+    paths: Vec<PathBuf>,
+    applet: Option<String>,
+    profile: Profile,
+}
+
+/// As it stands in `<name>.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProgramFile {
+    name: String,
+    about: String,
+    paths: Vec<PathBuf>,
+    applet: Option<String>,
+    #[serde(default)]
+    profile: Profile,
+    form: Vec<Form>,
+}
+
+impl Program {
+    /// Reads and checks one program's file.
+    pub fn from_toml(text: &str) -> Result<Self, SchemaError> {
+        let file: ProgramFile = toml_edit::de::from_str(text).map_err(|error| SchemaError::toml(text, &error))?;
+        let schema = Schema::new(&file.name, file.about, file.form)?;
+        if file.paths.is_empty() {
+            return Err(SchemaError::wrong("paths", "there must be one at least"));
+        }
+        let profile = &file.profile;
+        let every = file.paths.iter().chain(&profile.read).chain(&profile.devices).chain(&profile.sockets);
+        for path in every {
+            let parts_are_names = !path.components().any(|part| matches!(part, std::path::Component::ParentDir));
+            if !path.is_absolute() || !parts_are_names {
+                return Err(SchemaError::wrong("paths", format!("{} is not an absolute path", path.display())));
+            }
+        }
+        Ok(Self { schema, paths: file.paths, applet: file.applet, profile: file.profile })
+    }
+
+    /// As it is typed.
+    pub fn name(&self) -> &ProgramName {
+        self.schema.name()
+    }
+
+    /// What it may be called with.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Where its file may be, the first that exists is it.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// What argv[0] must be, where the file is many programs in one.
+    pub fn applet(&self) -> Option<&str> {
+        self.applet.as_deref()
+    }
+
+    /// What it needs from the sandbox.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -539,7 +539,7 @@ pub struct Context {
     pub principal: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "4")]
     pub roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Programs that this session may name, each as its schema's TOML.
+    /// Programs that this session may name, each as its schema in JSON.
     #[prost(string, repeated, tag = "5")]
     pub programs: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// pact's commands that this session may name.

@@ -1,0 +1,33 @@
+//! Who is on the other end of a unix socket: the kernel says it, nobody else.
+
+use nix::unistd::{Uid, User};
+use pact_policy::Peer;
+use pact_proto::model::entry::Credential;
+use tonic::transport::server::UdsConnectInfo;
+
+/// A process that connected.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// Its account.
+    pub(crate) peer: Peer,
+    /// Its process id at the time.
+    pub(crate) pid: u32,
+}
+
+impl Caller {
+    /// From SO_PEERCRED; `None` where the kernel did not say, and then nobody is served.
+    pub(crate) fn of(connection: &UdsConnectInfo) -> Option<Self> {
+        let credentials = connection.peer_cred?;
+        let uid = credentials.uid();
+        // A uid without an account, or a database of accounts that cannot be asked, is a uid without a name:
+        // no binding matches it.
+        let user = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
+        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+        Some(Self { peer: Peer { uid, user }, pid })
+    }
+
+    /// As it goes on record.
+    pub(crate) fn credential(&self) -> Credential {
+        Credential::Peer { uid: self.peer.uid, pid: self.pid, user: self.peer.user.clone() }
+    }
+}

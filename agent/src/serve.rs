@@ -1,0 +1,134 @@
+//! The agent's door: a unix socket that only one group can reach, and one service behind it.
+//!
+//! **Invariant:** the directory is root:<group> 0750 before the socket exists in it; a caller whose credentials the
+//! kernel does not tell is not served.
+
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::unistd::{Group, Uid, chown};
+use pact_proto::wire::v1::shell_server::{Shell, ShellServer};
+use pact_proto::wire::v1::{ClientMessage, ServerMessage};
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
+use tonic::transport::Server;
+use tonic::transport::server::UdsConnectInfo;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::node::Node;
+use crate::peer::Caller;
+use crate::session;
+
+/// A line is 8 KiB, a piece of input 32 KiB; nothing that a client sends is larger.
+const LARGEST_MESSAGE: usize = 64 * 1024;
+/// Of one connection. `pact` opens one; more are refused by HTTP/2 itself.
+const MOST_STREAMS: u32 = 4;
+/// What a client that does not read can make the agent hold for it, beside the channel.
+const WINDOW: u32 = 256 * 1024;
+
+/// The socket cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The group of the accounts that may connect does not exist.
+    #[error("group {0}: there is no such group on this node")]
+    NoGroup(String),
+    /// Another agent answers on it.
+    #[error("{}: another agent is listening there", .0.display())]
+    InUse(PathBuf),
+    /// The operating system refused.
+    #[error("{}: {what}", path.display())]
+    Io {
+        /// The socket or its directory.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// The refusal.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The service ended.
+    #[error("the service failed")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+impl ServeError {
+    fn io<'a>(path: &'a Path, what: &'static str) -> impl FnOnce(std::io::Error) -> Self + use<'a> {
+        move |source| Self::Io { path: path.to_owned(), what, source }
+    }
+}
+
+/// Makes the directory and listens.
+pub fn listen(socket: &Path, group: &str) -> Result<UnixListener, ServeError> {
+    let directory = socket.parent().unwrap_or(Path::new("/"));
+    let group = Group::from_name(group)
+        .map_err(|e| ServeError::io(directory, "its group cannot be looked up")(e.into()))?
+        .ok_or_else(|| ServeError::NoGroup(group.to_owned()))?;
+    if !directory.exists() {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o750).create(directory);
+        made.map_err(ServeError::io(directory, "cannot be made"))?;
+    }
+    chown(directory, Some(Uid::from_raw(0)), Some(group.gid))
+        .map_err(|e| ServeError::io(directory, "cannot be given to its group")(e.into()))?;
+    let mode = std::fs::Permissions::from_mode(0o750);
+    std::fs::set_permissions(directory, mode).map_err(ServeError::io(directory, "its mode cannot be set"))?;
+    remove_dead(socket)?;
+    let listener = UnixListener::bind(socket).map_err(ServeError::io(socket, "cannot be bound"))?;
+    // Who may connect is decided by the directory, and then by the policy.
+    let mode = std::fs::Permissions::from_mode(0o666);
+    std::fs::set_permissions(socket, mode).map_err(ServeError::io(socket, "its mode cannot be set"))?;
+    Ok(listener)
+}
+
+/// A socket that nobody answers on is what a dead agent left.
+fn remove_dead(socket: &Path) -> Result<(), ServeError> {
+    if !socket.exists() {
+        return Ok(());
+    }
+    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
+        return Err(ServeError::InUse(socket.to_owned()));
+    }
+    std::fs::remove_file(socket).map_err(ServeError::io(socket, "what a dead agent left cannot be removed"))
+}
+
+/// Serves until `stop` resolves.
+pub(crate) async fn serve(
+    node: Arc<Node>,
+    listener: UnixListener,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let service = ShellServer::new(Service { node })
+        .max_decoding_message_size(LARGEST_MESSAGE)
+        .max_encoding_message_size(1 << 20);
+    Server::builder()
+        .max_concurrent_streams(MOST_STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .http2_keepalive_interval(None::<Duration>)
+        .add_service(service)
+        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop)
+        .await?;
+    Ok(())
+}
+
+struct Service {
+    node: Arc<Node>,
+}
+
+#[tonic::async_trait]
+impl Shell for Service {
+    type SessionStream = ReceiverStream<Result<ServerMessage, Status>>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<ClientMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let caller = request.extensions().get::<UdsConnectInfo>().and_then(Caller::of);
+        let caller = caller.ok_or_else(|| Status::unauthenticated("the kernel does not say who is calling"))?;
+        let (out, messages) = mpsc::channel(session::PLACES);
+        tokio::spawn(session::run(Arc::clone(&self.node), caller, request.into_inner(), out));
+        Ok(Response::new(ReceiverStream::new(messages)))
+    }
+}

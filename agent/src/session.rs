@@ -1,0 +1,216 @@
+//! One session: who it is, which lines it sends, what becomes of each.
+//!
+//! **Invariant:** one line at a time; every line gets exactly one of Refused and Accepted…Exit, and is on record
+//! before either is sent. When the client vanishes, so does everything that it started.
+//! **Not here:** what a line means (`judge`), how a program is run (`crate::host`).
+
+mod answer;
+mod input;
+mod line;
+mod opening;
+mod outbound;
+mod output;
+mod pipeline;
+mod recorded;
+mod running;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pact_policy::Identity;
+use pact_proto::exit::ExitCode;
+use pact_proto::model::entry::{Body, Credential, LineRefused, SessionKind};
+use pact_proto::model::{LineId, SessionId};
+use pact_proto::view::Style;
+use pact_proto::wire::v1::client_message::Kind;
+use pact_proto::wire::v1::server_message::Kind as Reply;
+use pact_proto::wire::v1::{self, ClientMessage, ServerMessage};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use crate::link::Host;
+use crate::node::Node;
+use crate::peer::Caller;
+use crate::spool::{AppendError, Draft};
+use outbound::{ClientGone, Outbound};
+
+pub(crate) use outbound::PLACES;
+
+/// How much of a line that is too long goes on record; its length and hash tell the rest.
+const MOST_RECORDED: usize = pact_proto::grammar::MAX_LINE;
+
+/// Why a session is over.
+#[derive(Debug)]
+enum Over {
+    /// The client closed it.
+    Left,
+    /// The client vanished.
+    Vanished,
+    /// The client did something that the protocol does not know.
+    Protocol(&'static str),
+    /// The spool has stopped, and so does the agent.
+    SpoolStopped,
+}
+
+impl From<ClientGone> for Over {
+    fn from(ClientGone: ClientGone) -> Self {
+        Self::Vanished
+    }
+}
+
+/// An open session.
+struct Session<'a> {
+    node: &'a Node,
+    id: SessionId,
+    identity: Identity,
+    credential: Credential,
+    kind: SessionKind,
+    style: Style,
+    environment: Vec<String>,
+    /// `None` for callers who may start no program, and until the first line needs it.
+    host: Option<Host>,
+    out: Outbound,
+    last_line: LineId,
+}
+
+/// A session from its first message to its end.
+pub(crate) async fn run(
+    node: Arc<Node>,
+    caller: Caller,
+    mut inbound: Streaming<ClientMessage>,
+    out: mpsc::Sender<Result<ServerMessage, Status>>,
+) {
+    let out = Outbound::new(out);
+    let opened = tokio::select! {
+        opened = opening::open(&node, &caller, &mut inbound, &out) => opened,
+        () = out.gone() => return,
+    };
+    let Some((mut session, _seat)) = opened else { return };
+    let over = session.serve(&mut inbound).await;
+    session.close(&over).await;
+}
+
+impl Session<'_> {
+    async fn serve(&mut self, inbound: &mut Streaming<ClientMessage>) -> Over {
+        loop {
+            let message = match next(inbound).await {
+                Ok(message) => message,
+                Err(over) => return over,
+            };
+            let handled = match message {
+                Kind::Line(line) => self.line(line, inbound).await,
+                Kind::Close(_) => Err(Over::Left),
+                // What a line did not read before it ended, and what was meant for it.
+                Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_) | Kind::Resize(_) => Ok(()),
+                Kind::Complete(complete) => self.no_candidates(&complete).await,
+                Kind::Open(_) => Err(Over::Protocol("a session is opened once")),
+                Kind::Renew(_) => Err(Over::Protocol("this session has no ticket to renew")),
+            };
+            if let Err(over) = handled {
+                return over;
+            }
+        }
+    }
+
+    /// Names on the node are not completed; the client completes what the session's context tells it.
+    async fn no_candidates(&self, asked: &v1::Complete) -> Result<(), Over> {
+        let none = v1::Candidates { id: asked.id, candidates: Vec::new() };
+        Ok(self.out.send(Reply::Candidates(none)).await?)
+    }
+
+    async fn close(self, over: &Over) {
+        let reason = match over {
+            Over::Left => "left".to_owned(),
+            Over::Vanished => "the client vanished".to_owned(),
+            Over::Protocol(what) => format!("protocol: {what}"),
+            Over::SpoolStopped => "the spool stopped".to_owned(),
+        };
+        let draft = self.draft(LineId::NONE, None, Body::SessionClosed { reason });
+        // A spool that has stopped ends the agent, which closes the session on its next start.
+        let _stopped = self.node.spool.keep(draft);
+        if let Over::Protocol(what) = over {
+            self.out.fail(Status::invalid_argument(*what)).await;
+        }
+    }
+
+    /// An entry of this session.
+    fn draft(&self, line: LineId, request_hash: Option<[u8; 32]>, body: Body) -> Draft {
+        Draft {
+            event_time: Timestamp::now(),
+            author: self.identity.author(&self.node.place.node),
+            session: Some(self.id),
+            line,
+            policy_version: self.node.policy.version().to_owned(),
+            request_hash,
+            credential: Some(self.credential.clone()),
+            body,
+        }
+    }
+
+    /// Records that a line was not run, then says so.
+    async fn refuse(&self, line: LineId, request_hash: [u8; 32], refusal: Refusal) -> Result<(), Over> {
+        let body = Body::Refused(line_refused(&refusal));
+        // A refusal needs no room to be said: while the disk is full its record waits in memory.
+        let draft = self.draft(line, Some(request_hash), body);
+        match self.node.spool.append(draft.clone()).await {
+            Ok(_) => {}
+            Err(AppendError::Full) => self.node.spool.keep(draft).map_err(|_| Over::SpoolStopped)?,
+            Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
+        }
+        Ok(self.out.send(Reply::Refused(refusal.message(line))).await?)
+    }
+}
+
+/// Why a line, or a session, is refused.
+struct Refusal {
+    /// What was typed.
+    line: Vec<u8>,
+    code: ExitCode,
+    /// To the person: `<what>: <why>`.
+    message: String,
+    hint: String,
+    /// For the record.
+    reason: String,
+    span: Option<std::ops::Range<usize>>,
+}
+
+impl Refusal {
+    fn message(self, line: LineId) -> v1::Refused {
+        let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        v1::Refused {
+            line_id: line.0,
+            exit_code: self.code.number().into(),
+            message: self.message,
+            hint: self.hint,
+            span: self.span.map(|span| v1::Span { start: at(span.start), end: at(span.end) }),
+        }
+    }
+}
+
+fn line_refused(refusal: &Refusal) -> LineRefused {
+    let whole = &refusal.line;
+    let kept = &whole[..whole.len().min(MOST_RECORDED)];
+    LineRefused {
+        line: kept.to_vec(),
+        line_bytes: whole.len() as u64,
+        line_sha256: (kept.len() < whole.len()).then(|| Sha256::digest(whole).into()),
+        exit_code: refusal.code.number(),
+        reason: refusal.reason.clone(),
+    }
+}
+
+/// The next message of the client; an empty one is one that this release does not know.
+async fn next(inbound: &mut Streaming<ClientMessage>) -> Result<Kind, Over> {
+    match inbound.message().await {
+        Ok(Some(ClientMessage { kind: Some(kind) })) => Ok(kind),
+        Ok(Some(ClientMessage { kind: None })) => Err(Over::Protocol("an unknown kind of message")),
+        Ok(None) => Err(Over::Vanished),
+        Err(status) => match status.code() {
+            tonic::Code::OutOfRange | tonic::Code::Internal | tonic::Code::InvalidArgument => {
+                Err(Over::Protocol("a message that cannot be read"))
+            }
+            _ => Err(Over::Vanished),
+        },
+    }
+}

@@ -1,0 +1,146 @@
+//! The way of one line: read, expand, judge, record, run, outcome.
+
+use std::time::Instant;
+
+use pact_policy::{Judged, Permitted, judge};
+use pact_proto::exit::ExitCode;
+use pact_proto::grammar::{self, Expanded, Line, Parsed, Unreadable};
+use pact_proto::model::LineId;
+use pact_proto::model::entry::{Body, LineOutcome};
+use pact_proto::wire::v1::line::Form;
+use pact_proto::wire::v1::server_message::Kind as Reply;
+use pact_proto::wire::v1::{self, ClientMessage};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use tonic::Streaming;
+
+use super::recorded::{NoRoom, Recorded};
+use super::{Over, Refusal, Session};
+use crate::failpoint::{self, Failpoint};
+use crate::spool::AppendError;
+
+/// A line that is over: what goes on record, what the person is told beside the status, and whether the session
+/// goes on.
+pub(super) struct Ended {
+    pub(super) outcome: LineOutcome,
+    /// Empty unless pact itself failed or cut the line short.
+    pub(super) failure: String,
+    pub(super) over: Option<Over>,
+}
+
+impl Session<'_> {
+    pub(super) async fn line(&mut self, wire: v1::Line, inbound: &mut Streaming<ClientMessage>) -> Result<(), Over> {
+        let id = LineId(wire.id);
+        if id.0 != self.last_line.0 + 1 {
+            return Err(Over::Protocol("lines are numbered one by one"));
+        }
+        self.last_line = id;
+        let hash: [u8; 32] = Sha256::digest(wire.encode_to_vec()).into();
+        let parsed = match wire.form.ok_or(Over::Protocol("a line without words"))? {
+            Form::Text(text) => grammar::parse(Line::new(text)),
+            Form::Words(words) => grammar::parse_words(words.words),
+        };
+        let judged = match parsed {
+            Ok(parsed) => match self.expand(id, parsed).await {
+                Ok(expanded) => self.judge(expanded),
+                Err(refusal) => Err(refusal),
+            },
+            Err(unreadable) => Err(Refusal::unreadable(&unreadable)),
+        };
+        match judged {
+            Ok(permitted) => self.permitted(id, hash, permitted, inbound).await,
+            Err(refusal) => self.refuse(id, hash, refusal).await,
+        }
+    }
+
+    /// File patterns become words in the session's own sandbox; a line without any needs none.
+    async fn expand(&mut self, id: LineId, parsed: Parsed) -> Result<Expanded, Refusal> {
+        let words = if parsed.has_patterns() { self.expand_patterns(id, &parsed).await? } else { Vec::new() };
+        parsed.expand(words).map_err(|unreadable| Refusal::unreadable(&unreadable))
+    }
+
+    fn judge(&self, expanded: Expanded) -> Result<Permitted, Refusal> {
+        let node = self.node;
+        match judge(&node.policy, &node.whitelist, &self.identity, &node.place, expanded) {
+            Judged::Permitted(permitted) => self.possible(permitted),
+            Judged::Refused(refused) => Err(Refusal {
+                line: refused.line().line().as_bytes().to_vec(),
+                code: refused.code(),
+                message: refused.message(),
+                hint: refused.hint().unwrap_or_default(),
+                reason: refused.reason(),
+                span: refused.span(),
+            }),
+        }
+    }
+
+    /// What is allowed may still not be possible on this node, now.
+    fn possible(&self, permitted: Permitted) -> Result<Permitted, Refusal> {
+        let line = permitted.line().line().as_bytes();
+        if let Some(stage) = permitted.stages().iter().find(|stage| stage.terminal) {
+            let message = format!("{}: it needs a terminal, and pact gives programs none", stage.program);
+            let hint = format!("see `help {}` for the forms that write plain text", stage.program);
+            return Err(Refusal::impossible(line, message, hint));
+        }
+        if let (Some(failure), false) = (self.node.sandbox.failures.first(), permitted.stages().is_empty()) {
+            let message = format!("sandbox: {failure}");
+            return Err(Refusal::impossible(line, message, "`status` says what holds on this node".to_owned()));
+        }
+        Ok(permitted)
+    }
+
+    async fn permitted(
+        &mut self,
+        id: LineId,
+        hash: [u8; 32],
+        permitted: Permitted,
+        inbound: &mut Streaming<ClientMessage>,
+    ) -> Result<(), Over> {
+        let recorded = match Recorded::write(self, id, hash, permitted).await? {
+            Ok(recorded) => recorded,
+            Err(NoRoom(line)) => {
+                let message = "records: the disk of this node's records is full, so no program starts".to_owned();
+                let hint = "`status`, `log`, `help` and `whoami` still answer".to_owned();
+                return self.refuse(id, hash, Refusal::impossible(line.line().line().as_bytes(), message, hint)).await;
+            }
+        };
+        let begun = Instant::now();
+        let mut ended = self.run(recorded, inbound).await;
+        ended.outcome.duration = begun.elapsed();
+        self.finish(id, ended).await
+    }
+
+    /// The outcome goes on record before the client is told.
+    async fn finish(&self, id: LineId, ended: Ended) -> Result<(), Over> {
+        failpoint::hit(Failpoint::BeforeOutcome);
+        let code = ended.outcome.exit_code;
+        let draft = self.draft(id, None, Body::Outcome(ended.outcome));
+        match self.node.spool.append(draft.clone()).await {
+            Ok(_) => {}
+            Err(AppendError::Full) => self.node.spool.keep(draft).map_err(|_| Over::SpoolStopped)?,
+            Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
+        }
+        if let Some(over) = ended.over {
+            return Err(over);
+        }
+        let exit = v1::Exit { line_id: id.0, code: code.into(), failure: ended.failure };
+        Ok(self.out.send(Reply::Exit(exit)).await?)
+    }
+}
+
+impl Refusal {
+    fn unreadable(unreadable: &Unreadable) -> Self {
+        Self {
+            line: unreadable.line().as_bytes().to_vec(),
+            code: ExitCode::General,
+            message: unreadable.message(),
+            hint: unreadable.hint(),
+            reason: unreadable.message(),
+            span: Some(unreadable.span()),
+        }
+    }
+
+    pub(super) fn impossible(line: &[u8], message: String, hint: String) -> Self {
+        Self { line: line.to_vec(), code: ExitCode::General, reason: message.clone(), message, hint, span: None }
+    }
+}

@@ -1,0 +1,177 @@
+//! How a session begins: the first message, who is calling, the context, the host.
+//!
+//! **Invariant:** what the client says about who it is is not read; the kernel has said it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pact_policy::Unbound;
+use pact_proto::exit::ExitCode;
+use pact_proto::model::entry::{Body, SessionKind};
+use pact_proto::model::{LineId, Principal, SessionId};
+use pact_proto::view::Style;
+use pact_proto::wire::v1::client_message::Kind;
+use pact_proto::wire::v1::server_message::Kind as Reply;
+use pact_proto::wire::v1::{ClientMessage, Context, Open};
+use tokio::time::timeout;
+use tonic::{Status, Streaming};
+
+use super::outbound::Outbound;
+use super::{Over, Refusal, Session, line_refused, next};
+use crate::node::{Node, Seat, TooMany};
+use crate::peer::Caller;
+use crate::spool::Draft;
+
+/// How long a client may take to say what it is.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What a person without terminal is taken to have.
+const USUAL_COLUMNS: u16 = 80;
+
+/// A session, or nobody is served and the record says why.
+pub(super) async fn open<'a>(
+    node: &'a Node,
+    caller: &Caller,
+    inbound: &mut Streaming<ClientMessage>,
+    out: &Outbound,
+) -> Option<(Session<'a>, Seat<'a>)> {
+    let open = match timeout(PATIENCE, next(inbound)).await {
+        Ok(Ok(Kind::Open(open))) => open,
+        Ok(Ok(_)) => return fail(out, "a session begins with open").await,
+        Ok(Err(Over::Protocol(what))) => return fail(out, what).await,
+        Ok(Err(Over::Left | Over::Vanished | Over::SpoolStopped)) | Err(_) => return None,
+    };
+    let Ok(kind) = SessionKind::try_from(open.kind()) else { return fail(out, "an unknown kind of session").await };
+    let id = new_id()?;
+    match admit(node, caller, id, kind, &open, out) {
+        Ok((session, seat)) => begin(session, &open).await.map(|session| (session, seat)),
+        Err(refusal) => {
+            turn_away(node, caller, id, refusal, out).await;
+            None
+        }
+    }
+}
+
+/// Checks the caller.
+fn admit<'a>(
+    node: &'a Node,
+    caller: &Caller,
+    id: SessionId,
+    kind: SessionKind,
+    open: &Open,
+    out: &Outbound,
+) -> Result<(Session<'a>, Seat<'a>), Refusal> {
+    let identity = node.policy.identify(&caller.peer, &node.place.node).map_err(|unbound| not_bound(&unbound))?;
+    let limits = node.policy.limits();
+    let seat = node
+        .sessions
+        .enter(caller.peer.uid, limits.sessions_per_user, limits.sessions_per_node)
+        .map_err(|too_many| full(node, too_many))?;
+    let session = Session {
+        node,
+        id,
+        identity,
+        credential: caller.credential(),
+        kind,
+        style: style(open),
+        environment: environment(open),
+        host: None,
+        out: out.clone(),
+        last_line: LineId::NONE,
+    };
+    Ok((session, seat))
+}
+
+/// Puts the session on record and tells the client what it needs for its prompt. The host is made meanwhile.
+async fn begin<'a>(mut session: Session<'a>, _open: &Open) -> Option<Session<'a>> {
+    let roles = session.identity.roles().iter().cloned().collect();
+    let opened = session.draft(LineId::NONE, None, Body::SessionOpened { kind: session.kind, roles });
+    session.node.spool.keep(opened).ok()?;
+    session.out.send(Reply::Context(context(&session))).await.ok()?;
+    if session.identity.may_start_programs(&session.node.place) && session.node.sandbox.failures.is_empty() {
+        // What stands in the way is said when a line needs the host.
+        session.host = session.node.launcher.open_session(session.id).await.ok();
+    }
+    Some(session)
+}
+
+fn context(session: &Session<'_>) -> Context {
+    let node = session.node;
+    let visible = node.policy.visible(&session.identity, &node.place, &node.whitelist);
+    Context {
+        node: node.place.node.to_string(),
+        vcluster: node.place.vcluster.to_string(),
+        principal: session.identity.author(&node.place.node).to_string(),
+        roles: session.identity.roles().iter().map(ToString::to_string).collect(),
+        programs: visible.programs.iter().map(|program| program.schema().to_toml()).collect(),
+        commands: visible.commands.iter().map(|name| (*name).to_owned()).collect(),
+        server_version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// The person is told one fixed sentence; the record is told why.
+fn not_bound(unbound: &Unbound) -> Refusal {
+    Refusal {
+        line: Vec::new(),
+        code: ExitCode::Auth,
+        message: unbound.message().to_owned(),
+        hint: String::new(),
+        reason: unbound.reason().to_owned(),
+        span: None,
+    }
+}
+
+fn full(node: &Node, too_many: TooMany) -> Refusal {
+    let limits = node.policy.limits();
+    let message = match too_many {
+        TooMany::OfUser => format!("session: this account has {} open sessions already", limits.sessions_per_user),
+        TooMany::OnNode => format!("session: this node has {} open sessions already", limits.sessions_per_node),
+    };
+    Refusal {
+        line: Vec::new(),
+        code: ExitCode::Policy,
+        reason: message.clone(),
+        message,
+        hint: "end another session first".to_owned(),
+        span: None,
+    }
+}
+
+async fn turn_away(node: &Node, caller: &Caller, id: SessionId, refusal: Refusal, out: &Outbound) {
+    let draft = Draft {
+        event_time: Timestamp::now(),
+        author: Principal::unbound(caller.peer.user.as_deref(), caller.peer.uid, &node.place.node),
+        session: Some(id),
+        line: LineId::NONE,
+        policy_version: node.policy.version().to_owned(),
+        request_hash: None,
+        credential: Some(caller.credential()),
+        body: Body::Refused(line_refused(&refusal)),
+    };
+    // A refusal is said even where its record has to wait for room.
+    let _stopped = node.spool.keep(draft);
+    let _gone = out.send(Reply::Refused(refusal.message(LineId::NONE))).await;
+}
+
+async fn fail<T>(out: &Outbound, what: &'static str) -> Option<T> {
+    out.fail(Status::invalid_argument(what)).await;
+    None
+}
+
+/// 128 random bits.
+fn new_id() -> Option<SessionId> {
+    let mut bytes = [0; 16];
+    let drawn = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).ok()?;
+    (drawn == bytes.len()).then(|| SessionId::from_bytes(bytes))
+}
+
+fn style(open: &Open) -> Style {
+    let columns = open.size.as_ref().and_then(|size| u16::try_from(size.columns).ok()).filter(|columns| *columns > 0);
+    Style { colour: open.colour && open.stdout_is_terminal, columns: columns.unwrap_or(USUAL_COLUMNS) }
+}
+
+/// What of the client's world programs may see. The host looks again.
+fn environment(open: &Open) -> Vec<String> {
+    let plain = |term: &str| term.len() <= 64 && term.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_+.".contains(&b));
+    let term = Some(open.term.as_str()).filter(|term| !term.is_empty() && plain(term)).unwrap_or("dumb");
+    vec![format!("TERM={term}")]
+}

@@ -1,0 +1,41 @@
+//! The one way of messages to the client.
+//!
+//! **Invariant:** bounded; whoever sends waits while the client does not read.
+
+use pact_proto::wire::v1::ServerMessage;
+use pact_proto::wire::v1::server_message::Kind;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+/// Messages that wait for the client. With pieces of 32 KiB that is half a mebibyte a session.
+pub(super) const PLACES: usize = 16;
+
+/// The client is not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClientGone;
+
+/// Clones share the way.
+#[derive(Clone)]
+pub(super) struct Outbound(mpsc::Sender<Result<ServerMessage, Status>>);
+
+impl Outbound {
+    pub(super) fn new(places: mpsc::Sender<Result<ServerMessage, Status>>) -> Self {
+        Self(places)
+    }
+
+    /// Waits for a place.
+    pub(super) async fn send(&self, kind: Kind) -> Result<(), ClientGone> {
+        self.0.send(Ok(ServerMessage { kind: Some(kind) })).await.map_err(|_| ClientGone)
+    }
+
+    /// Ends the session with an error of the protocol.
+    pub(super) async fn fail(&self, status: Status) {
+        // Where nobody is left to be told, nothing is lost.
+        let _gone = self.0.send(Err(status)).await;
+    }
+
+    /// Returns when nobody will ever read again.
+    pub(super) async fn gone(&self) {
+        self.0.closed().await;
+    }
+}

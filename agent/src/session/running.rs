@@ -1,0 +1,214 @@
+//! A line that runs, as a state machine: its processes, its two streams, its client, its clock.
+//!
+//! **Invariant:** it is over when its processes are, and its output was passed on or nobody may have it any more.
+//! Whatever cuts it short kills all that it started; only what was cut first is reported.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use pact_proto::exit::ExitCode;
+use pact_proto::model::LineId;
+use pact_proto::model::entry::{End, SessionKind, StageStatus, Written};
+use pact_proto::wire::host::Delivery;
+use pact_proto::wire::v1::client_message::Kind;
+use pact_proto::wire::v1::server_message::Kind as Reply;
+use pact_proto::wire::v1::{Candidates, ClientMessage, SignalKind};
+use tokio::time::{Instant, sleep_until};
+use tonic::Streaming;
+
+use super::input::Input;
+use super::line::Ended;
+use super::outbound::Outbound;
+use super::output::{Allowance, Drained, Passed, Stream, drain};
+use super::pipeline::outcome;
+use super::{Over, next};
+use crate::link::{Control, Host, LineEnd};
+
+/// Ctrl-C asks; what does not end by itself in this time is killed.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What bounds a line in time and output.
+pub(super) struct Bounds {
+    deadline: Option<Instant>,
+    wall_seconds: u64,
+    allowance: Allowance,
+    output_bytes: u64,
+}
+
+impl Bounds {
+    /// A line at a prompt has no clock and no end of output: a person is there to stop it.
+    pub(super) fn new(kind: SessionKind, wall_seconds: u64, output_bytes: u64) -> Self {
+        let bounded = kind != SessionKind::Repl;
+        Self {
+            deadline: bounded.then(|| Instant::now() + Duration::from_secs(wall_seconds)),
+            wall_seconds,
+            allowance: Allowance::new(bounded.then_some(output_bytes)),
+            output_bytes,
+        }
+    }
+}
+
+/// Why a line was cut short.
+enum Cut {
+    Client(Over),
+    WallTime,
+    Output,
+}
+
+/// A line that runs.
+pub(super) struct Running<'a> {
+    pub(super) id: LineId,
+    pub(super) out: &'a Outbound,
+    pub(super) input: Input,
+    pub(super) bounds: Bounds,
+}
+
+impl Running<'_> {
+    /// Waits for the end. `command` is the status of pact's command at the head of the pipeline.
+    pub(super) async fn until_over(
+        mut self,
+        host: &mut Host,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+        inbound: &mut Streaming<ClientMessage>,
+        command: Option<StageStatus>,
+    ) -> Ended {
+        let control = host.control();
+        let out = self.out.clone();
+        let allowance = self.bounds.allowance.clone();
+        let streams = async {
+            tokio::join!(
+                drain(stdout, Stream::Out, &out, allowance.clone()),
+                drain(stderr, Stream::Err, &out, allowance.clone())
+            )
+        };
+        tokio::pin!(streams);
+        let ended = host.ended(self.id);
+        tokio::pin!(ended);
+        let (mut processes, mut passed, mut cut, mut kill_at) = (None, None, None, None);
+        let mut interrupts = 0u32;
+        while processes.is_none() || (passed.is_none() && cut.is_none() && !given_up(processes.as_ref())) {
+            let hangs_up = tokio::select! {
+                end = &mut ended, if processes.is_none() => { processes = Some(end); None }
+                both = &mut streams, if passed.is_none() => { passed = Some(both); None }
+                message = next(inbound), if cut.is_none() => {
+                    self.heard(message, &control, &mut interrupts, &mut kill_at).await.err().map(Cut::Client)
+                }
+                () = at(self.bounds.deadline), if cut.is_none() => Some(Cut::WallTime),
+                () = self.bounds.allowance.exceeded(), if cut.is_none() => Some(Cut::Output),
+                () = at(kill_at) => { kill_at = None; control.deliver(self.id, Delivery::Kill).await; None }
+            };
+            if let Some(why) = hangs_up {
+                control.deliver(self.id, Delivery::Kill).await;
+                cut = Some(why);
+            }
+        }
+        self.conclude(processes.unwrap_or(LineEnd::HostGone), passed, cut, command)
+    }
+
+    /// What the client says while the line runs.
+    async fn heard(
+        &mut self,
+        message: Result<Kind, Over>,
+        control: &Control,
+        interrupts: &mut u32,
+        kill_at: &mut Option<Instant>,
+    ) -> Result<(), Over> {
+        match message? {
+            Kind::Stdin(stdin) => self.input.push(stdin.data).map_err(|_| Over::Protocol("more input than credit")),
+            Kind::StdinEnd(_) => {
+                self.input.end();
+                Ok(())
+            }
+            Kind::Signal(signal) => {
+                match signal.kind() {
+                    SignalKind::Unspecified => return Err(Over::Protocol("an unknown signal")),
+                    SignalKind::Interrupt if *interrupts == 0 => {
+                        *interrupts += 1;
+                        *kill_at = Some(Instant::now() + GRACE);
+                        control.deliver(self.id, Delivery::Interrupt).await;
+                    }
+                    SignalKind::Quit => control.deliver(self.id, Delivery::Quit).await,
+                    SignalKind::Interrupt | SignalKind::Kill => control.deliver(self.id, Delivery::Kill).await,
+                }
+                Ok(())
+            }
+            Kind::Complete(asked) => {
+                let none = Candidates { id: asked.id, candidates: Vec::new() };
+                Ok(self.out.send(Reply::Candidates(none)).await?)
+            }
+            Kind::Resize(_) => Ok(()),
+            Kind::Close(_) => Err(Over::Left),
+            Kind::Line(_) => Err(Over::Protocol("one line at a time")),
+            Kind::Open(_) => Err(Over::Protocol("a session is opened once")),
+            Kind::Renew(_) => Err(Over::Protocol("this session has no ticket to renew")),
+        }
+    }
+
+    fn conclude(
+        self,
+        processes: LineEnd,
+        passed: Option<(Passed, Passed)>,
+        cut: Option<Cut>,
+        command: Option<StageStatus>,
+    ) -> Ended {
+        let (given_up, mut end, stages) = match processes {
+            LineEnd::Gone(stages) => (false, End::Finished, stages),
+            LineEnd::GivenUp(stages) => (true, End::Interrupted("given up: it does not die".to_owned()), stages),
+            LineEnd::HostGone => (false, End::Interrupted("its host died".to_owned()), Vec::new()),
+        };
+        let mut failure = match &end {
+            End::Interrupted(why) => why.clone(),
+            End::Finished | End::Failed(_) => String::new(),
+        };
+        let mut code = given_up.then_some(ExitCode::General);
+        let mut over = None;
+        match cut {
+            None => {}
+            Some(Cut::Client(gone)) => {
+                end = End::Interrupted(reason(&gone).to_owned());
+                over = Some(gone);
+            }
+            Some(Cut::WallTime) => {
+                failure = format!("line: it took longer than {} s and was ended", self.bounds.wall_seconds);
+                (end, code) = (End::Interrupted(failure.clone()), Some(ExitCode::Unreachable));
+            }
+            Some(Cut::Output) => {
+                failure = format!("line: it wrote more than {} bytes and was ended", self.bounds.output_bytes);
+                (end, code) = (End::Interrupted(failure.clone()), Some(ExitCode::General));
+            }
+        }
+        let mut outcome = outcome(end, command.into_iter().chain(stages).collect());
+        outcome.exit_code = code.map_or(outcome.exit_code, ExitCode::number);
+        (outcome.stdout, outcome.stderr, outcome.truncated) = written(passed);
+        Ended { outcome, failure, over }
+    }
+}
+
+fn given_up(end: Option<&LineEnd>) -> bool {
+    matches!(end, Some(LineEnd::GivenUp(_)))
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn reason(over: &Over) -> &'static str {
+    match over {
+        Over::Left => "the session was closed",
+        Over::Vanished => "the client vanished",
+        Over::Protocol(what) => what,
+        Over::SpoolStopped => "the spool stopped",
+    }
+}
+
+/// Bytes of both streams, and whether some did not arrive.
+fn written(passed: Option<(Passed, Passed)>) -> (Written, Written, bool) {
+    let Some((stdout, stderr)) = passed else { return (Written::default(), Written::default(), true) };
+    let one = |passed: Passed| passed.unwrap_or((Written::default(), Drained::ClientGone));
+    let ((stdout, how), (stderr, other)) = (one(stdout), one(stderr));
+    (stdout, stderr, how != Drained::Whole || other != Drained::Whole)
+}

@@ -1,0 +1,128 @@
+//! From a configuration to an agent that serves, and back to nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use pact_policy::Place;
+use pact_proto::model::entry::Body;
+use pact_proto::model::{LineId, Principal};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::config::{Config, ConfigError};
+use crate::link::{Launcher, LinkError};
+use crate::node::{Node, Sessions};
+use crate::sandbox::SandboxError;
+use crate::serve::{self, ServeError};
+use crate::spool::{self, AppendError, Draft, Spool, SpoolError};
+use crate::{launcher, sandbox, source};
+
+/// Why an agent does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// Configuration, policy or whitelist.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The launcher could not be started.
+    #[error("launcher: {0}")]
+    Launcher(#[from] launcher::LauncherError),
+    /// This process could not be kept from starting others.
+    #[error("sandbox: {0}")]
+    Sandbox(#[from] SandboxError),
+    /// The records cannot be used.
+    #[error("spool: {0}")]
+    Spool(#[from] SpoolError),
+    /// The first record could not be written.
+    #[error("spool: {0}")]
+    Append(#[from] AppendError),
+    /// The launcher does not answer.
+    #[error("launcher: {0}")]
+    Link(#[from] LinkError),
+    /// The socket.
+    #[error("socket: {0}")]
+    Serve(#[from] ServeError),
+    /// The runtime.
+    #[error("runtime: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs an agent until SIGTERM, SIGINT, or a failure of its spool or launcher.
+pub fn run(config: &Path) -> Result<(), AgentError> {
+    let config_path = config;
+    let config = Config::load(config_path)?;
+    let policy = source::policy(&config.policy)?;
+    let whitelist = source::whitelist(&config.programs)?;
+    let hidden = hidden(&config, config_path);
+    let channel = launcher::start(launcher::Settings::new(&config, &whitelist, policy.limits(), hidden))?;
+    sandbox::agent_lock()?;
+    let (fail, failed) = oneshot::channel();
+    let settings = spool::Settings {
+        directory: config.spool.clone(),
+        node: config.node.clone(),
+        reserve_bytes: config.spool_reserve_bytes,
+    };
+    let spool = Spool::open(&settings, move |error| drop(fail.send(error)))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let launcher = Launcher::new(channel)?;
+        let sandbox = launcher.self_test().await?;
+        let listener = serve::listen(&config.socket, &config.socket_group)?;
+        let node = Node {
+            place: Place { node: config.node, vcluster: config.vcluster },
+            policy,
+            whitelist,
+            spool,
+            launcher,
+            sandbox,
+            since: Instant::now(),
+            sessions: Sessions::default(),
+        };
+        live(Arc::new(node), listener, &config.socket, failed).await
+    })
+}
+
+async fn live(
+    node: Arc<Node>,
+    listener: UnixListener,
+    socket: &Path,
+    failed: oneshot::Receiver<SpoolError>,
+) -> Result<(), AgentError> {
+    node.spool.append(started(&node)).await?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let ended = tokio::select! {
+        served = serve::serve(Arc::clone(&node), listener, std::future::pending()) => served.map_err(AgentError::from),
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        Ok(error) = failed => Err(error.into()),
+        error = node.launcher.died() => Err(error.into()),
+    };
+    // The next agent removes a socket that nobody answers on; so it is no error if this one cannot.
+    let _left = std::fs::remove_file(socket);
+    ended
+}
+
+fn started(node: &Node) -> Draft {
+    Draft {
+        event_time: Timestamp::now(),
+        author: Principal::unbound(Some("root"), 0, &node.place.node),
+        session: None,
+        line: LineId::NONE,
+        policy_version: node.policy.version().to_owned(),
+        request_hash: None,
+        credential: None,
+        body: Body::AgentStarted {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            layers: node.sandbox.layers.clone(),
+        },
+    }
+}
+
+/// What no session sees: configuration, policy, whitelist, records, and what the site adds.
+fn hidden(config: &Config, config_path: &Path) -> Vec<PathBuf> {
+    let beside = |path: &Path| path.parent().map(Path::to_owned);
+    let own = [beside(config_path), beside(&config.policy), Some(config.programs.clone()), Some(config.spool.clone())];
+    own.into_iter().flatten().chain(config.sessions.hidden.iter().cloned()).collect()
+}

@@ -1,0 +1,63 @@
+//! What could come next in the words of a program.
+
+use super::schema::{Form, Schema};
+
+impl Schema {
+    /// Words that could stand after `before` (without the program's name) and begin with `partial`, with what they
+    /// mean.
+    pub fn completions(&self, before: &[Vec<u8>], partial: &str) -> Vec<(String, String)> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        for form in self.forms() {
+            for candidate in form.candidates(before, partial) {
+                if candidate.0.starts_with(partial) && !found.contains(&candidate) {
+                    found.push(candidate);
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Form {
+    fn candidates(&self, before: &[Vec<u8>], partial: &str) -> Vec<(String, String)> {
+        if let Some(values) = self.value_candidates(before.last(), partial) {
+            return values;
+        }
+        let mut said = before.iter().filter(|word| !word.starts_with(b"-"));
+        for word in &self.words {
+            match said.next() {
+                None => return self.sub_command(word, partial),
+                Some(typed) if word.split('|').any(|spelling| spelling.as_bytes() == typed.as_slice()) => {}
+                Some(_) => return Vec::new(),
+            }
+        }
+        let operands = self.operands.iter().flat_map(|operand| operand.value.words()).map(|w| (w.clone(), String::new()));
+        self.spellings(partial).chain(operands).collect()
+    }
+
+    fn sub_command(&self, word: &str, partial: &str) -> Vec<(String, String)> {
+        let first = word.split('|').next().unwrap_or_default().to_owned();
+        let options = partial.starts_with('-').then(|| self.spellings(partial)).into_iter().flatten();
+        std::iter::once((first, self.about.clone())).chain(options).collect()
+    }
+
+    /// Options are offered once a dash is typed; keywords always.
+    fn spellings(&self, partial: &str) -> impl Iterator<Item = (String, String)> {
+        let dashed = partial.starts_with('-');
+        let all = self.options.iter().flat_map(|option| option.names.iter().map(|name| (name, &option.about)));
+        all.filter(move |(name, _)| dashed == name.starts_with('-')).map(|(name, about)| (name.clone(), about.clone()))
+    }
+
+    /// `--color=al`, or a word behind an option that takes one of a few words.
+    fn value_candidates(&self, last: Option<&Vec<u8>>, partial: &str) -> Option<Vec<(String, String)>> {
+        if let Some((name, _)) = partial.split_once('=') {
+            let option = self.options.iter().find(|option| option.names.iter().any(|n| n == name))?;
+            let words = option.value.as_ref()?.words();
+            return Some(words.iter().map(|word| (format!("{name}={word}"), option.about.clone())).collect());
+        }
+        let last = last?;
+        let option = self.options.iter().find(|o| !o.optional && o.names.iter().any(|n| n.as_bytes() == last.as_slice()))?;
+        let words = option.value.as_ref()?.words();
+        Some(words.iter().map(|word| (word.clone(), option.about.clone())).collect())
+    }
+}

@@ -1,0 +1,253 @@
+//! Does this argv have a form that the schema allows? A state machine over its words, faithful to `getopt_long`.
+//!
+//! **Invariant:** a word that begins with `-` before a `--` is explained by a spelling, or nothing matches.
+
+use super::schema::{Form, Operand, Option_, Schema, Stdin};
+use super::value::Value;
+use crate::command::Effect;
+use crate::view::{escape, near};
+
+/// What an allowed argv does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// To the node.
+    pub effect: Effect,
+    /// It reads its standard input.
+    pub reads_stdin: bool,
+    /// It draws on a terminal.
+    pub terminal: bool,
+}
+
+/// An argument that no form allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArgumentError {
+    /// Which word of argv, 0 being the name.
+    pub index: usize,
+    what: String,
+    nearest: Vec<String>,
+}
+
+impl ArgumentError {
+    fn new(index: usize, what: impl Into<String>) -> Self {
+        Self { index, what: what.into(), nearest: Vec::new() }
+    }
+
+    /// One sentence without a subject: "`-C` is not an option that is allowed".
+    pub fn message(&self) -> &str {
+        &self.what
+    }
+
+    /// Spellings that are near.
+    pub fn nearest(&self) -> &[String] {
+        &self.nearest
+    }
+}
+
+impl Schema {
+    /// Finds the form. Where none matches, the error is that of the form that came furthest.
+    pub fn match_argv(&self, argv: &[Vec<u8>]) -> Result<Match, ArgumentError> {
+        let mut furthest: Option<ArgumentError> = None;
+        for form in self.forms() {
+            match (Matching { form, argv, at: 1, words: 0, operands: Vec::new(), seen: Vec::new() }).run() {
+                Ok(found) => return Ok(found),
+                Err(error) => {
+                    if furthest.as_ref().is_none_or(|before| error.index > before.index) {
+                        furthest = Some(error);
+                    }
+                }
+            }
+        }
+        Err(furthest.unwrap_or_else(|| ArgumentError::new(0, "nothing is allowed")))
+    }
+}
+
+struct Matching<'a> {
+    form: &'a Form,
+    argv: &'a [Vec<u8>],
+    at: usize,
+    /// Sub-commands seen.
+    words: usize,
+    operands: Vec<usize>,
+    /// Options seen, by their place in the form.
+    seen: Vec<usize>,
+}
+
+impl Matching<'_> {
+    fn run(mut self) -> Result<Match, ArgumentError> {
+        let mut only_operands = false;
+        while let Some(word) = self.argv.get(self.at) {
+            let index = self.at;
+            self.at += 1;
+            if only_operands {
+                self.operands.push(index);
+            } else if word == b"--" && self.form.dashes {
+                only_operands = true;
+            } else if word.len() > 1 && (word[0] == b'-' || (word[0] == b'+' && self.is_digits(word))) {
+                self.option(index, word)?;
+            } else if self.words < self.form.words.len() {
+                self.sub_command(index, word)?;
+            } else {
+                self.keyword_or_operand(index, word)?;
+            }
+        }
+        if let Some(missing) = self.form.words.get(self.words) {
+            return Err(ArgumentError::new(self.at, format!("it must say {}", missing.replace('|', " or "))));
+        }
+        self.check_operands()?;
+        Ok(Match { effect: self.form.effect, reads_stdin: self.reads_stdin(), terminal: self.form.terminal })
+    }
+
+    /// `-5`, `+5`
+    fn is_digits(&self, word: &[u8]) -> bool {
+        let sign = char::from(word[0]);
+        let digits = &word[1..];
+        self.form.digits.contains(sign) && (1..=9).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+    }
+
+    fn sub_command(&mut self, index: usize, word: &[u8]) -> Result<(), ArgumentError> {
+        let wanted = &self.form.words[self.words];
+        if wanted.split('|').any(|spelling| spelling.as_bytes() == word) {
+            self.words += 1;
+            return Ok(());
+        }
+        let what = format!("`{}` is not allowed here: {}", escape(word), wanted.replace('|', " or "));
+        Err(ArgumentError::new(index, what))
+    }
+
+    fn named(&self, name: &[u8]) -> Option<usize> {
+        self.form.options.iter().position(|option| option.names.iter().any(|n| n.as_bytes() == name))
+    }
+
+    fn keyword_or_operand(&mut self, index: usize, word: &[u8]) -> Result<(), ArgumentError> {
+        let Some(option) = self.named(word) else {
+            self.operands.push(index);
+            return Ok(());
+        };
+        self.seen.push(option);
+        match &self.form.options[option].value {
+            Some(value) => self.separate(index, word, value),
+            None => Ok(()),
+        }
+    }
+
+    fn option(&mut self, index: usize, word: &[u8]) -> Result<(), ArgumentError> {
+        if self.is_digits(word) {
+            return Ok(());
+        }
+        if let Some(option) = self.named(word) {
+            self.seen.push(option);
+            return match &self.form.options[option] {
+                Option_ { value: Some(value), optional: false, .. } => self.separate(index, word, value),
+                _ => Ok(()),
+            };
+        }
+        if let Some(equals) = word.iter().position(|b| *b == b'=') {
+            if let Some(result) = self.attached(index, &word[..equals], &word[equals + 1..]) {
+                return result;
+            }
+        }
+        if word[1] != b'-' { self.bundle(index, word) } else { Err(self.unknown(index, word)) }
+    }
+
+    /// `--name=value`
+    fn attached(&mut self, index: usize, name: &[u8], value: &[u8]) -> Option<Result<(), ArgumentError>> {
+        let option = self.named(name)?;
+        let text = std::str::from_utf8(name).ok()?;
+        let kind = self.form.options[option].value.as_ref().filter(|_| Option_::is_long(text))?;
+        self.seen.push(option);
+        Some(self.value(index, name, kind, value))
+    }
+
+    /// `-abc`, `-n5`: short options in one word, the last of which may have its value attached or behind it.
+    fn bundle(&mut self, index: usize, word: &[u8]) -> Result<(), ArgumentError> {
+        let mut rest = &word[1..];
+        let mut first = true;
+        while let [letter, more @ ..] = rest {
+            if !first && !self.form.bundle {
+                return Err(self.unknown(index, word));
+            }
+            let name = [b'-', *letter];
+            let Some(option) = self.named(&name) else { return Err(self.unknown(index, word)) };
+            self.seen.push(option);
+            match &self.form.options[option] {
+                Option_ { value: None, .. } => {}
+                Option_ { value: Some(value), .. } if !more.is_empty() => return self.value(index, &name, value, more),
+                Option_ { value: Some(_), optional: true, .. } => {}
+                Option_ { value: Some(value), .. } => return self.separate(index, &name, value),
+            }
+            rest = more;
+            first = false;
+        }
+        Ok(())
+    }
+
+    /// The next word is the value, whatever it begins with: so reads getopt.
+    fn separate(&mut self, index: usize, name: &[u8], value: &Value) -> Result<(), ArgumentError> {
+        let Some(word) = self.argv.get(self.at) else {
+            return Err(ArgumentError::new(index, format!("`{}` needs a value: {}", escape(name), value.shown())));
+        };
+        self.at += 1;
+        self.value(self.at - 1, name, value, word)
+    }
+
+    fn value(&self, index: usize, name: &[u8], value: &Value, word: &[u8]) -> Result<(), ArgumentError> {
+        if value.accepts(word) {
+            return Ok(());
+        }
+        let what = format!("`{}` is not a value for `{}`: {}", escape(word), escape(name), value.shown());
+        Err(ArgumentError::new(index, what))
+    }
+
+    fn unknown(&self, index: usize, word: &[u8]) -> ArgumentError {
+        let mut error = ArgumentError::new(index, format!("`{}` is not an option that is allowed", escape(word)));
+        let names = self.form.options.iter().flat_map(|option| &option.names).map(String::as_str);
+        let typed = String::from_utf8_lossy(word);
+        let typed = typed.split('=').next().unwrap_or_default();
+        let long = typed.len() > 3;
+        error.nearest = near(typed, names.filter(|_| long)).into_iter().map(str::to_owned).collect();
+        error
+    }
+
+    /// Hands the operands to their specifications, in order.
+    fn check_operands(&self) -> Result<(), ArgumentError> {
+        let mut left = self.operands.iter();
+        for operand in self.form.operands.iter().filter(|operand| self.is_wanted(operand)) {
+            let mut taken = 0;
+            while taken == 0 || operand.many {
+                let Some(&index) = left.next() else { break };
+                if !operand.value.accepts(&self.argv[index]) {
+                    let what = format!("`{}` is not allowed here: {}", escape(&self.argv[index]), operand.value.shown());
+                    return Err(ArgumentError::new(index, what));
+                }
+                taken += 1;
+            }
+            if taken == 0 && !operand.optional {
+                return Err(ArgumentError::new(self.argv.len(), format!("it must name {}", operand.name)));
+            }
+        }
+        match left.next() {
+            Some(&index) => {
+                let what = format!("`{}` is one word more than is allowed", escape(&self.argv[index]));
+                Err(ArgumentError::new(index, what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_wanted(&self, operand: &Operand) -> bool {
+        let seen = |name: &String| self.seen.iter().any(|option| self.form.options[*option].names.contains(name));
+        !operand.unless.iter().any(seen)
+    }
+
+    fn reads_stdin(&self) -> bool {
+        match self.form.stdin {
+            Stdin::Never => false,
+            Stdin::WithoutFiles => {
+                // Operands that are no files come first in every form.
+                let others = self.form.operands.iter().filter(|o| self.is_wanted(o) && o.value != Value::Path).count();
+                let mut files = self.operands.iter().skip(others).peekable();
+                files.peek().is_none() || files.any(|index| self.argv[*index] == b"-")
+            }
+        }
+    }
+}

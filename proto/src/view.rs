@@ -1,0 +1,26 @@
+//! Rendering, as pure functions: what people see, from values.
+//!
+//! **Invariant:** bytes that somebody typed or a node wrote are shown escaped; equal input gives equal output.
+
+mod escape;
+mod help;
+mod log;
+mod near;
+mod status;
+mod syntax;
+
+pub use escape::{escape, is_plain};
+pub use help::help;
+pub use log::log_line;
+pub use near::near;
+pub use status::{NodeStatus, status, whoami};
+pub use syntax::{Complaint, complain};
+
+/// What the terminal can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Colours are wanted.
+    pub colour: bool,
+    /// Its width.
+    pub columns: u16,
+}

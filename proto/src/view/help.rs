@@ -1,0 +1,134 @@
+//! Help: what there is, and how one command or program is used. All of it comes from the two tables.
+
+use nu_ansi_term::Style as Paint;
+
+use super::{Style, escape, near};
+use crate::command::{self, Descriptor, HelpArguments};
+use crate::program::{Form, Schema, Stdin};
+
+/// The text, or one sentence on why there is none. `commands` and `programs` are what the reader may use.
+pub fn help(
+    asked: &HelpArguments,
+    commands: &[&'static str],
+    programs: &[&Schema],
+    style: Style,
+) -> Result<String, String> {
+    let Some(topic) = asked.topic.as_deref() else { return Ok(overview(commands, programs, style)) };
+    if let Some(descriptor) = command::find(topic).filter(|d| commands.contains(&d.name)) {
+        return Ok(of_command(descriptor, style));
+    }
+    if let Some(schema) = programs.iter().find(|schema| schema.name().as_str() == topic) {
+        return Ok(of_program(schema, style));
+    }
+    let names = commands.iter().copied().chain(programs.iter().map(|schema| schema.name().as_str()));
+    let message = format!("help: there is no command or program `{}` for you", escape(topic.as_bytes()));
+    Err(match near(topic, names).as_slice() {
+        [] => message,
+        found => format!("{message}; near: {}", found.join(", ")),
+    })
+}
+
+fn title(text: &str, style: Style) -> String {
+    if style.colour { Paint::new().bold().paint(text).to_string() } else { text.to_owned() }
+}
+
+fn overview(commands: &[&'static str], programs: &[&Schema], style: Style) -> String {
+    let mut text = format!("{}\n", title("Commands of pact", style));
+    for descriptor in command::TABLE.iter().filter(|descriptor| commands.contains(&descriptor.name)) {
+        let names = std::iter::once(descriptor.name).chain(descriptor.aliases.iter().copied());
+        row(&mut text, &names.collect::<Vec<_>>().join(", "), descriptor.about);
+    }
+    if !programs.is_empty() {
+        text.push_str(&format!("\n{}\n", title("Programs", style)));
+    }
+    for schema in programs {
+        row(&mut text, schema.name().as_str(), schema.about());
+    }
+    text.push_str(&format!(
+        "\n{}\n  A line is a command, or programs joined by `|`; a command may come first in a pipeline.\n  \
+         Words may be in quotes; `*`, `?` and `[…]` outside quotes match files.\n  \
+         `help NAME` shows how one of them is used. Every line is on record before it runs.\n",
+        title("Lines", style)
+    ));
+    text
+}
+
+fn of_command(descriptor: &Descriptor, style: Style) -> String {
+    let mut text = format!("{} - {}\n\n  {}\n", descriptor.name, descriptor.about, descriptor.usage());
+    text.push_str(&format!("\n{}\n", fold(descriptor.long, style.columns)));
+    let arguments = descriptor.arguments();
+    if !arguments.is_empty() {
+        text.push_str(&format!("\n{}\n", title("Arguments", style)));
+    }
+    for (spelling, about) in arguments {
+        row(&mut text, &spelling, &about);
+    }
+    text.push_str(&format!("\n{}\n", title("Examples", style)));
+    for (line, what) in descriptor.examples {
+        row(&mut text, line, what);
+    }
+    text
+}
+
+fn of_program(schema: &Schema, style: Style) -> String {
+    let mut text = format!("{} - {}\n", schema.name(), schema.about());
+    for form in schema.forms() {
+        text.push_str(&format!("\n  {}\n", usage(schema, form)));
+        if !form.about.is_empty() {
+            text.push_str(&format!("{}\n", fold(&form.about, style.columns)));
+        }
+        for option in &form.options {
+            let value = option.value.as_ref().map(|value| match option.optional {
+                true => format!("[={}]", value.shown()),
+                false => format!(" {}", value.shown()),
+            });
+            row(&mut text, &format!("{}{}", option.names.join(", "), value.unwrap_or_default()), &option.about);
+        }
+        if form.stdin == Stdin::WithoutFiles {
+            text.push_str("  Without a file it reads what comes through the pipe.\n");
+        }
+    }
+    text.push_str("\n  What is not listed is refused; spellings are exact.\n");
+    text
+}
+
+fn usage(schema: &Schema, form: &Form) -> String {
+    let mut words = vec![schema.name().to_string()];
+    words.extend(form.words.iter().map(|word| word.split('|').next().unwrap_or_default().to_owned()));
+    if !form.options.is_empty() {
+        words.push("[OPTIONS]".to_owned());
+    }
+    for operand in &form.operands {
+        let many = if operand.many { "…" } else { "" };
+        let name = format!("{}{many}", operand.name);
+        words.push(if operand.optional { format!("[{name}]") } else { name });
+    }
+    words.join(" ")
+}
+
+fn row(text: &mut String, left: &str, right: &str) {
+    if left.chars().count() > 26 {
+        text.push_str(&format!("  {left}\n  {:26}  {right}\n", ""));
+    } else {
+        text.push_str(&format!("  {left:26}  {right}\n"));
+    }
+}
+
+/// Breaks a paragraph at blanks, two columns in.
+fn fold(paragraph: &str, columns: u16) -> String {
+    let most = usize::from(columns).clamp(40, 100) - 2;
+    let mut lines = vec![String::new()];
+    for word in paragraph.split(' ') {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        if last > 0 && last + 1 + word.chars().count() > most {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.into_iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}

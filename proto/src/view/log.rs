@@ -1,0 +1,106 @@
+//! Entries, a line each: `#number time KIND scope author message`.
+//!
+//! **Invariant:** whatever was typed is shown escaped; an entry is always one line.
+
+use nu_ansi_term::{Color, Style as Paint};
+
+use super::{Style, escape};
+use crate::grammar::quote;
+use crate::model::entry::{Body, End, LineOutcome, LineRecorded, LineRefused, SessionKind, StageStatus};
+use crate::model::{Entry, Kind};
+
+/// One entry, with its newline.
+pub fn log_line(entry: &Entry, style: Style) -> String {
+    let kind = entry.body.kind();
+    let label = paint(kind, style).paint(format!("{kind:<7}")).to_string();
+    let time = entry.event_time.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let (number, scope, author) = (entry.position.number.0, &entry.scope, &entry.author);
+    format!("#{number} {time} {label} {scope} {author} {}{}\n", place(entry), message(&entry.body))
+}
+
+fn paint(kind: Kind, style: Style) -> Paint {
+    let plain = Paint::new();
+    if !style.colour {
+        return plain;
+    }
+    match kind {
+        Kind::Line => Color::Green.normal(),
+        Kind::Refused | Kind::Lost => Color::Red.normal(),
+        Kind::Outcome => Color::Cyan.normal(),
+        Kind::Session | Kind::End | Kind::Agent => plain.dimmed(),
+    }
+}
+
+/// `[session.line] `, or `[session] `, or nothing.
+fn place(entry: &Entry) -> String {
+    match (entry.session, entry.line.0) {
+        (None, _) => String::new(),
+        (Some(session), 0) => format!("[{session}] "),
+        (Some(session), line) => format!("[{session}.{line}] "),
+    }
+}
+
+fn message(body: &Body) -> String {
+    match body {
+        Body::SessionOpened { kind, roles } => {
+            let roles: Vec<_> = roles.iter().map(ToString::to_string).collect();
+            let how = match kind {
+                SessionKind::Repl => "prompt",
+                SessionKind::Once => "one line",
+                SessionKind::Script => "script",
+            };
+            if roles.is_empty() { how.to_owned() } else { format!("{how} as {}", roles.join(", ")) }
+        }
+        Body::SessionClosed { reason } => escape(reason.as_bytes()),
+        Body::Line(line) => recorded(line),
+        Body::Refused(line) => refused(line),
+        Body::Outcome(end) => outcome(end),
+        Body::AgentStarted { version, layers } => {
+            format!("pact-agent {} with {}", escape(version.as_bytes()), escape(layers.join(", ").as_bytes()))
+        }
+        Body::RecordsLost { counted } => format!("{counted} records could not be kept while the disk was full"),
+    }
+}
+
+/// What is executed, not what was typed: the argv of every stage.
+fn recorded(line: &LineRecorded) -> String {
+    let stage = |argv: &Vec<Vec<u8>>| argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+    let stages: Vec<_> = line.stages.iter().map(|s| stage(&s.argv)).collect();
+    escape(stages.join(" | ").as_bytes())
+}
+
+fn refused(line: &LineRefused) -> String {
+    let reason = escape(line.reason.as_bytes());
+    let more = if line.line_bytes > line.line.len() as u64 {
+        format!("… ({} bytes)", line.line_bytes)
+    } else {
+        String::new()
+    };
+    match line.line.as_slice() {
+        [] => format!("exit {}: {reason}", line.exit_code),
+        typed => format!("exit {}: {reason}: {}{more}", line.exit_code, escape(typed)),
+    }
+}
+
+fn outcome(line: &LineOutcome) -> String {
+    let each = match line.stages.as_slice() {
+        [] | [_] => String::new(),
+        stages => format!(" ({})", stages.iter().map(stage_status).collect::<Vec<_>>().join(", ")),
+    };
+    let bytes = line.stdout.bytes + line.stderr.bytes;
+    let cut = if line.truncated { ", truncated" } else { "" };
+    let how = match &line.end {
+        End::Finished => format!("exit {}{each}", line.exit_code),
+        End::Interrupted(by) => format!("interrupted: {}{each}", escape(by.as_bytes())),
+        End::Failed(why) => format!("not started: {}", escape(why.as_bytes())),
+    };
+    format!("{how} after {} ms, {bytes} bytes{cut}", line.duration.as_millis())
+}
+
+fn stage_status(status: &StageStatus) -> String {
+    match status {
+        StageStatus::Exited(code) => code.to_string(),
+        StageStatus::Signaled(signal) => format!("signal {signal}"),
+        StageStatus::Unknown(_) => "unknown".to_owned(),
+    }
+}

@@ -1,0 +1,143 @@
+//! Records through death and disaster: kill -9, a full disk, a damaged spool, a client that vanishes.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::lines::find;
+use crate::node::{Account, Node, until};
+
+fn count(records: &[String], kind: &str, text: &str) -> usize {
+    records.iter().filter(|record| record.contains(kind) && record.contains(text)).count()
+}
+
+/// Stops the agent at a point of a line; what is on record after the restart.
+fn killed_at(point: &str, line: &str) -> Vec<String> {
+    let mut node = Node::prepare("");
+    // Nothing but the line under test may meet the point, so nobody asks this agent how it is.
+    node.start_agent_unasked(&[("PACT_FAILPOINT", point)]);
+    let said = node.once(Account::Alice, line);
+    node.agent_ended();
+    assert_eq!(said.code, Some(5), "the agent did not stop at {point}: {said:?}");
+    node.start_agent(&[]);
+    node.kill_agent();
+    node.start_agent(&[]);
+    node.records()
+}
+
+#[test]
+fn killed_between_record_and_run_it_is_interrupted_and_never_ran() {
+    let records = killed_at("after-record", "uname -r");
+    assert_eq!(count(&records, "LINE", "uname -r"), 1, "{records:#?}");
+    assert_eq!(count(&records, "OUTCOME", "interrupted"), 1, "{records:#?}");
+}
+
+#[test]
+fn killed_between_run_and_outcome_it_is_interrupted_once() {
+    let records = killed_at("before-outcome", "uname -s");
+    assert_eq!(count(&records, "LINE", "uname -s"), 1, "{records:#?}");
+    assert_eq!(count(&records, "OUTCOME", "interrupted"), 1, "{records:#?}");
+}
+
+#[test]
+fn a_client_that_vanishes_takes_its_processes_with_it() {
+    let node = Node::start();
+    let mut pact = node.pact(Account::Alice, &["-c", "tail -f /etc/passwd"]).spawn().unwrap();
+    until("tail to run", || !sleepers().is_empty());
+    let begun = std::time::Instant::now();
+    pact.kill().unwrap();
+    pact.wait().unwrap();
+    until("its processes to be gone", || sleepers().is_empty());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "it took {:?}", begun.elapsed());
+    until("the outcome", || count(&node.records(), "OUTCOME", "interrupted: the client vanished") == 1);
+}
+
+/// Processes of sessions that follow the file.
+fn sleepers() -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let commands = processes.filter_map(|p| fs::read(p.path().join("cmdline")).ok());
+    commands.filter(|c| c == b"tail\0-f\0/etc/passwd\0").map(|c| String::from_utf8_lossy(&c).into_owned()).collect()
+}
+
+#[test]
+fn a_client_that_does_not_read_blocks_only_its_own_line() {
+    let node = Node::start();
+    let mut deaf = node.pact(Account::Alice, &["-c", "cat /dev/urandom"]).spawn().unwrap();
+    until("its line to be on record", || count(&node.records(), "LINE", "cat /dev/urandom") == 1);
+    for _ in 0..3 {
+        assert_eq!(node.once(Account::Bob, "uname").code, Some(0));
+    }
+    let memory = resident_kib(node.agent_pid());
+    assert!(memory < 256 * 1024, "the agent holds {memory} KiB for a client that does not read");
+    deaf.kill().unwrap();
+    deaf.wait().unwrap();
+    until("the outcome", || count(&node.records(), "OUTCOME", "interrupted: the client vanished") == 1);
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn output_over_the_limit_is_cut_and_said() {
+    let mut node = Node::prepare("[limits]\noutput_bytes = 100000\n");
+    node.start_agent(&[]);
+    let said = node.once(Account::Alice, "cat /dev/urandom");
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(said.stderr.contains("100000 bytes"), "{}", said.stderr);
+    let records = node.records();
+    let outcome = &records[find(&records, "OUTCOME", "truncated")];
+    assert!(outcome.contains("interrupted: line: it wrote more than 100000 bytes"), "{outcome}");
+}
+
+#[test]
+fn a_line_that_takes_too_long_is_ended() {
+    let mut node = Node::prepare("[limits]\nwall_seconds = 1\n");
+    node.start_agent(&[]);
+    let said = node.once(Account::Alice, "tail -f /etc/hostname");
+    assert_eq!(said.code, Some(5), "{said:?}");
+    assert!(said.stderr.contains("longer than 1 s"), "{said:?}");
+}
+
+#[test]
+fn a_full_disk_starts_nothing_and_loses_nothing() {
+    let mut node = Node::prepare("");
+    let spool = node.path("spool");
+    fs::create_dir(&spool).unwrap();
+    let mounted = node.enter().args(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&spool).status().unwrap();
+    assert!(mounted.success());
+    node.start_agent(&[]);
+    let status = node.run(Account::Root, &["status"]);
+    assert!(status.stdout.contains("tmpfs"), "a spool that outlives nothing is not named: {status:?}");
+    let filler = spool.join("filler");
+    let fill = node.enter().args(["dd", "if=/dev/zero", "bs=64k"]).arg(format!("of={}", filler.display())).stderr(Stdio::null()).status();
+    assert!(!fill.unwrap().success(), "the disk took everything");
+    let refused = node.once(Account::Alice, "uname -m");
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(refused.stderr.contains("full"), "{refused:?}");
+    for command in ["status", "whoami", "help", "log"] {
+        assert_eq!(node.once(Account::Alice, command).code, Some(0), "{command}");
+    }
+    assert!(node.enter().arg("rm").arg(&filler).status().unwrap().success());
+    until("the records that waited", || {
+        let records = node.records();
+        count(&records, "REFUSED", "uname -m") == 1 && count(&records, "LINE", "whoami") == 1
+    });
+    assert_eq!(node.once(Account::Alice, "uname -m").code, Some(0));
+    let records = node.records();
+    assert!(find(&records, "REFUSED", "uname -m") < find(&records, "LINE", "uname -m"), "{records:#?}");
+}
+
+#[test]
+fn a_damaged_spool_is_named_and_nothing_starts() {
+    let mut node = Node::start();
+    node.once(Account::Alice, "uname");
+    node.kill_agent();
+    let database = node.path("spool/sled/db");
+    let file = fs::File::options().write(true).open(&database).unwrap();
+    file.set_len(100).unwrap();
+    let said = node.failing_agent();
+    assert!(said.contains(node.path("spool").to_str().unwrap()), "{said}");
+    assert_eq!(node.once(Account::Alice, "uname").code, Some(5));
+}
