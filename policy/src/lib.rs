@@ -1,3 +1,18 @@
 //! Who may do what: pure functions from facts to a verdict.
 //!
-//! **Not here:** I/O, clocks, async.
+//! **Invariant:** anything missing or unknown is a refusal; a verdict has one constructor, `judge`.
+//! **Not here:** I/O, clocks, async; where policy and whitelist come from.
+
+mod identity;
+mod judgement;
+mod matrix;
+mod policy;
+mod visible;
+mod whitelist;
+
+pub use identity::{Identity, Peer, Unbound};
+pub use judgement::{Judged, Permitted, Place, PlannedStage, Refused, judge};
+pub use matrix::matrix;
+pub use policy::{Limits, Policy, PolicyError};
+pub use visible::Visible;
+pub use whitelist::{Whitelist, WhitelistError};

@@ -208,11 +208,10 @@ fn bad(error: &clap::Error, words: &[String]) -> BadArguments {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
     };
-    let culprit = match error.kind() {
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation => context(ContextKind::InvalidValue),
-        _ => context(ContextKind::InvalidArg),
-    };
-    let word = culprit.and_then(|text| words.iter().position(|word| *word == text || word.ends_with(&format!("={text}"))));
+    let is_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation);
+    let culprit = context(if is_value { ContextKind::InvalidValue } else { ContextKind::InvalidArg });
+    let word =
+        culprit.and_then(|text| words.iter().position(|word| *word == text || word.ends_with(&format!("={text}"))));
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     BadArguments { message: first.trim_start_matches("error: ").to_owned(), word }

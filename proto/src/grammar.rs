@@ -48,6 +48,3 @@ impl Line {
         self.0.iter().all(|byte| matches!(byte, b' ' | b'\t'))
     }
 }
-
-#[cfg(test)]
-mod tests;

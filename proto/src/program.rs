@@ -86,6 +86,3 @@ impl Program {
         &self.profile
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -93,18 +93,24 @@ impl Fault {
             Self::TooManyStages => return format!("the pipeline has more than {MAX_STAGES} stages"),
             Self::NotUtf8 => "these bytes are not UTF-8",
             Self::Newline => "a line ends where it ends: a line break inside it is refused with all of it",
-            Self::Control(c) => return format!("the control character U+{:04X} is not allowed in a line", u32::from(*c)),
+            Self::Control(c) => {
+                return format!("the control character U+{:04X} is not allowed in a line", u32::from(*c));
+            }
             Self::Invisible(c) => return format!("U+{:04X} hides what is written, and is not allowed", u32::from(*c)),
             Self::Sequence(what) => return format!("`{what}` is not part of the grammar: one pipeline is one line"),
             Self::Background => "`&` is not part of the grammar: nothing runs in the background",
             Self::PipeBoth => "`|&` is not part of the grammar: only standard output goes through a pipe",
-            Self::Redirect(c) => return format!("`{c}` is not part of the grammar: nothing is read from or written to files"),
+            Self::Redirect(c) => {
+                return format!("`{c}` is not part of the grammar: nothing is read from or written to files");
+            }
             Self::Parenthesis(c) => return format!("`{c}` is not part of the grammar: there are no subshells"),
             Self::Brace(c) => return format!("`{c}` is not part of the grammar: braces are never expanded"),
             Self::Dollar => "`$` is not part of the grammar: there are no variables",
             Self::DollarInQuotes => "`$` in double quotes is not part of the grammar: there are no variables",
             Self::Backtick => "a backtick is not part of the grammar: no output becomes a word",
-            Self::BacktickInQuotes => "a backtick in double quotes is not part of the grammar: no output becomes a word",
+            Self::BacktickInQuotes => {
+                "a backtick in double quotes is not part of the grammar: no output becomes a word"
+            }
             Self::History => "`!` is not part of the grammar: history is not expanded",
             Self::Tilde => "`~` is not part of the grammar: home directories are not expanded",
             Self::Comment => "`#` at the start of a word is not part of the grammar: there are no comments",

@@ -162,7 +162,7 @@ impl Lexer<'_> {
 
     fn single(&mut self, word: &mut RawWord, open: usize) -> Result<(), (usize, Fault)> {
         begin_quoted(word);
-        while let Some((at, c)) = self.chars.next() {
+        for (at, c) in self.chars.by_ref() {
             match c {
                 '\'' => return Ok(()),
                 c => match forbidden(c) {

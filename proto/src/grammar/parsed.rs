@@ -249,7 +249,8 @@ fn is_assignment(typed: &str) -> bool {
 /// Finds the command at the head, if there is one.
 fn assemble(line: Line, mut stages: Vec<Vec<Word>>) -> Result<Parsed, Unreadable> {
     let mut first = stages.remove(0);
-    let name = |word: Option<&Word>| word.and_then(Word::literal).and_then(|w| std::str::from_utf8(w).ok()).map(str::to_owned);
+    let name =
+        |word: Option<&Word>| word.and_then(Word::literal).and_then(|w| std::str::from_utf8(w).ok()).map(str::to_owned);
     if name(first.first()).as_deref() == Some("cd") {
         let span = first[0].span();
         return Err(Unreadable::new(line, span, Fault::Cd));

@@ -13,7 +13,10 @@ pub(super) enum Part {
     /// `?`
     One,
     /// `[…]`
-    Set { negated: bool, members: Vec<SetItem> },
+    Set {
+        negated: bool,
+        members: Vec<SetItem>,
+    },
 }
 
 /// A range of characters, one of them at least.

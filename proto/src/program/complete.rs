@@ -31,7 +31,8 @@ impl Form {
                 Some(_) => return Vec::new(),
             }
         }
-        let operands = self.operands.iter().flat_map(|operand| operand.value.words()).map(|w| (w.clone(), String::new()));
+        let operands =
+            self.operands.iter().flat_map(|operand| operand.value.words()).map(|w| (w.clone(), String::new()));
         self.spellings(partial).chain(operands).collect()
     }
 
@@ -56,7 +57,8 @@ impl Form {
             return Some(words.iter().map(|word| (format!("{name}={word}"), option.about.clone())).collect());
         }
         let last = last?;
-        let option = self.options.iter().find(|o| !o.optional && o.names.iter().any(|n| n.as_bytes() == last.as_slice()))?;
+        let option =
+            self.options.iter().find(|o| !o.optional && o.names.iter().any(|n| n.as_bytes() == last.as_slice()))?;
         let words = option.value.as_ref()?.words();
         Some(words.iter().map(|word| (word.clone(), option.about.clone())).collect())
     }

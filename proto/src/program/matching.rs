@@ -141,12 +141,12 @@ impl Matching<'_> {
                 _ => Ok(()),
             };
         }
-        if let Some(equals) = word.iter().position(|b| *b == b'=') {
-            if let Some(result) = self.attached(index, &word[..equals], &word[equals + 1..]) {
-                return result;
-            }
+        if let Some(equals) = word.iter().position(|b| *b == b'=')
+            && let Some(result) = self.attached(index, &word[..equals], &word[equals + 1..])
+        {
+            return result;
         }
-        if word[1] != b'-' { self.bundle(index, word) } else { Err(self.unknown(index, word)) }
+        if word[1] == b'-' { Err(self.unknown(index, word)) } else { self.bundle(index, word) }
     }
 
     /// `--name=value`
@@ -155,7 +155,7 @@ impl Matching<'_> {
         let text = std::str::from_utf8(name).ok()?;
         let kind = self.form.options[option].value.as_ref().filter(|_| Option_::is_long(text))?;
         self.seen.push(option);
-        Some(self.value(index, name, kind, value))
+        Some(Self::value(index, name, kind, value))
     }
 
     /// `-abc`, `-n5`: short options in one word, the last of which may have its value attached or behind it.
@@ -171,7 +171,9 @@ impl Matching<'_> {
             self.seen.push(option);
             match &self.form.options[option] {
                 Option_ { value: None, .. } => {}
-                Option_ { value: Some(value), .. } if !more.is_empty() => return self.value(index, &name, value, more),
+                Option_ { value: Some(value), .. } if !more.is_empty() => {
+                    return Self::value(index, &name, value, more);
+                }
                 Option_ { value: Some(_), optional: true, .. } => {}
                 Option_ { value: Some(value), .. } => return self.separate(index, &name, value),
             }
@@ -187,10 +189,10 @@ impl Matching<'_> {
             return Err(ArgumentError::new(index, format!("`{}` needs a value: {}", escape(name), value.shown())));
         };
         self.at += 1;
-        self.value(self.at - 1, name, value, word)
+        Self::value(self.at - 1, name, value, word)
     }
 
-    fn value(&self, index: usize, name: &[u8], value: &Value, word: &[u8]) -> Result<(), ArgumentError> {
+    fn value(index: usize, name: &[u8], value: &Value, word: &[u8]) -> Result<(), ArgumentError> {
         if value.accepts(word) {
             return Ok(());
         }
@@ -216,7 +218,8 @@ impl Matching<'_> {
             while taken == 0 || operand.many {
                 let Some(&index) = left.next() else { break };
                 if !operand.value.accepts(&self.argv[index]) {
-                    let what = format!("`{}` is not allowed here: {}", escape(&self.argv[index]), operand.value.shown());
+                    let what =
+                        format!("`{}` is not allowed here: {}", escape(&self.argv[index]), operand.value.shown());
                     return Err(ArgumentError::new(index, what));
                 }
                 taken += 1;

@@ -70,13 +70,7 @@ impl Value {
     pub fn words(&self) -> &[String] {
         match self {
             Self::OneOf(words) | Self::ListOf(words) => words,
-            Self::Text
-            | Self::Path
-            | Self::Count
-            | Self::Size
-            | Self::Seconds
-            | Self::Interface
-            | Self::Address => &[],
+            Self::Text | Self::Path | Self::Count | Self::Size | Self::Seconds | Self::Interface | Self::Address => &[],
         }
     }
 }

@@ -4,7 +4,7 @@ use nu_ansi_term::Style as Paint;
 
 use super::{Style, escape, near};
 use crate::command::{self, Descriptor, HelpArguments};
-use crate::program::{Form, Schema, Stdin};
+use crate::program::{Form, Schema, Stdin, Value};
 
 /// The text, or one sentence on why there is none. `commands` and `programs` are what the reader may use.
 pub fn help(
@@ -78,10 +78,8 @@ fn of_program(schema: &Schema, style: Style) -> String {
             text.push_str(&format!("{}\n", fold(&form.about, style.columns)));
         }
         for option in &form.options {
-            let value = option.value.as_ref().map(|value| match option.optional {
-                true => format!("[={}]", value.shown()),
-                false => format!(" {}", value.shown()),
-            });
+            let value = option.value.as_ref().map(Value::shown);
+            let value = value.map(|v| if option.optional { format!("[={v}]") } else { format!(" {v}") });
             row(&mut text, &format!("{}{}", option.names.join(", "), value.unwrap_or_default()), &option.about);
         }
         if form.stdin == Stdin::WithoutFiles {

@@ -1,0 +1,199 @@
+//! The policy as its file says it.
+//!
+//! **Invariant:** a policy that exists has been checked: every role exists, every account is bound once, root never.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pact_proto::model::{Principal, ProgramName, Role};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+/// Who may do what.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    version: String,
+    bindings: BTreeMap<String, Binding>,
+    disabled: BTreeSet<ProgramName>,
+    service_ai_programs: bool,
+    limits: Limits,
+}
+
+/// Who an account of a node is.
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    pub(crate) principal: Principal,
+    pub(crate) roles: BTreeSet<Role>,
+}
+
+/// What bounds sessions and lines.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Open sessions of one account.
+    pub sessions_per_user: u32,
+    /// Open sessions on one node.
+    pub sessions_per_node: u32,
+    /// How long a line of `-c` or a script may run.
+    pub wall_seconds: u64,
+    /// How much it may write.
+    pub output_bytes: u64,
+    /// Processes of one session at a time.
+    pub processes: u64,
+    /// Memory of one session.
+    pub memory_bytes: u64,
+    /// Files that one process may have open.
+    pub open_files: u64,
+    /// Processor time of one process.
+    pub cpu_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions_per_user: 16,
+            sessions_per_node: 256,
+            wall_seconds: 300,
+            output_bytes: 10 << 20,
+            processes: 64,
+            memory_bytes: 1 << 30,
+            open_files: 1024,
+            cpu_seconds: 600,
+        }
+    }
+}
+
+/// A policy that cannot be used: where, and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {what}")]
+pub struct PolicyError {
+    key: String,
+    what: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyFile {
+    #[serde(default)]
+    bind: Vec<BindFile>,
+    #[serde(default)]
+    programs: ProgramsFile,
+    #[serde(default)]
+    service_ai: ServiceAiFile,
+    #[serde(default)]
+    limits: Limits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BindFile {
+    user: String,
+    principal: String,
+    roles: Vec<String>,
+}
+
+/// What of the node's whitelist is not for this vCluster.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ProgramsFile {
+    disabled: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ServiceAiFile {
+    programs: bool,
+}
+
+impl Policy {
+    /// Reads and checks a policy.
+    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+        let file: PolicyFile = toml_edit::de::from_str(text).map_err(|error| at_line(text, &error))?;
+        let mut bindings = BTreeMap::new();
+        for (index, bind) in file.bind.into_iter().enumerate() {
+            let key = format!("bind {}", index + 1);
+            let wrong = |what: String| PolicyError { key: key.clone(), what };
+            let (user, binding) = bind.check().map_err(wrong)?;
+            if bindings.insert(user.clone(), binding).is_some() {
+                return Err(wrong(format!("user {user:?} is bound twice")));
+            }
+        }
+        let disabled = file.programs.disabled.iter().map(|name| name.parse());
+        let disabled = disabled
+            .collect::<Result<_, _>>()
+            .map_err(|error| PolicyError { key: "programs.disabled".to_owned(), what: format!("{error}") })?;
+        let version: String = Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { version, bindings, disabled, service_ai_programs: file.service_ai.programs, limits: file.limits })
+    }
+
+    /// The first 12 hexadecimal digits of its SHA-256.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What bounds sessions and lines.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn binding(&self, user: &str) -> Option<&Binding> {
+        self.bindings.get(user)
+    }
+
+    pub(crate) fn is_enabled(&self, program: &ProgramName) -> bool {
+        !self.disabled.contains(program)
+    }
+
+    pub(crate) fn service_ai_may_start_programs(&self) -> bool {
+        self.service_ai_programs
+    }
+}
+
+impl BindFile {
+    fn check(self) -> Result<(String, Binding), String> {
+        if self.user.is_empty() || self.user == "root" {
+            return Err(format!("user {:?} cannot be bound to a person", self.user));
+        }
+        let principal: Principal = self.principal.parse().map_err(|error| format!("{error}"))?;
+        if principal.as_str().starts_with("unix:") {
+            return Err("a principal that begins with `unix:` is nobody's".to_owned());
+        }
+        let roles = self.roles.iter().map(|role| role.parse::<Role>()).collect::<Result<_, _>>();
+        Ok((self.user, Binding { principal, roles: roles.map_err(|error| format!("{error}"))? }))
+    }
+}
+
+/// Line and message, never the text of the file.
+fn at_line(text: &str, error: &toml_edit::de::Error) -> PolicyError {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+    PolicyError { key: format!("line {line}"), what: error.message().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let bind =
+            |user: &str, roles: &str| format!("[[bind]]\nuser = {user:?}\nprincipal = \"a@b\"\nroles = [{roles}]\n");
+        for (text, expected) in [
+            ("bnid = 1".to_owned(), "line 1: unknown field `bnid`"),
+            ("\n[limits]\nwall = 1".to_owned(), "line 3: unknown field `wall`"),
+            (bind("root", ""), "bind 1: user \"root\" cannot be bound"),
+            (bind("a", "\"pact-admin\""), "bind 1: \"pact-admin\" is not a role"),
+            (bind("a", "") + &bind("a", ""), "bind 2: user \"a\" is bound twice"),
+            ("[[bind]]\nuser = \"a\"\nprincipal = \"unix:a\"\nroles = []".to_owned(), "is nobody's"),
+        ] {
+            let error = Policy::from_toml(&text).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_the_text() {
+        let (one, other) = (Policy::from_toml("").unwrap(), Policy::from_toml("\n").unwrap());
+        assert_eq!(one.version(), "e3b0c44298fc");
+        assert_ne!(one.version(), other.version());
+    }
+}
