@@ -13,7 +13,7 @@ mod tests;
 pub use endpoint::{Connected, Endpoint};
 pub use error::ClientError;
 pub use event::{Context, Event, Exit, Refusal};
-pub use session::{Incoming, Kind, LineForm, OpenOptions, Outgoing, Session, Terminal};
+pub use session::{Incoming, Kind, LineForm, OpenOptions, Outgoing, PATIENCE, Session, Terminal};
 
 /// One piece of standard input; a message holds at most 64 KiB.
 pub const INPUT_PIECE: usize = 32 * 1024;

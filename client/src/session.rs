@@ -22,8 +22,8 @@ use crate::{ClientError, Connected, Context, Event};
 
 /// Messages on their way; what does not fit waits with its sender.
 const PLACES: usize = 16;
-/// For connecting and for the first answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an agent may take for a session's first answer, and for a line's.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A context with many programs is large.
 const LARGEST_MESSAGE: usize = 64 << 20;
 /// How long a closed session may take to say goodbye.
@@ -96,6 +96,7 @@ pub struct Outgoing {
 #[derive(Debug)]
 pub struct Incoming {
     messages: Streaming<ServerMessage>,
+    path: PathBuf,
 }
 
 impl Session {
@@ -109,13 +110,14 @@ impl Session {
     }
 
     async fn begin(connected: Connected, options: &OpenOptions) -> Result<(Self, Context), ClientError> {
+        let path = connected.path.clone();
         let (messages, receiver) = mpsc::channel(PLACES);
         let mut outgoing = Outgoing { messages, last_line: LineId::NONE };
         outgoing.send(Message::Open(options.into())).await?;
         let client = ShellClient::new(channel(connected).await?);
         let mut client = client.max_decoding_message_size(LARGEST_MESSAGE);
         let messages = client.session(ReceiverStream::new(receiver)).await?.into_inner();
-        let mut incoming = Incoming { messages };
+        let mut incoming = Incoming { messages, path };
         match incoming.next().await? {
             Event::Context(context) => Ok((Self { outgoing, incoming }, context)),
             Event::Refused(refusal) => Err(ClientError::Refused(refusal)),
@@ -222,6 +224,11 @@ impl Incoming {
             Some(message) => message.try_into(),
             None => Err(ClientError::Lost),
         }
+    }
+
+    /// What to say when the first answer to a line did not come within `PATIENCE`.
+    pub fn silent(&self) -> ClientError {
+        ClientError::Silent { path: self.path.clone(), after: PATIENCE }
     }
 }
 
