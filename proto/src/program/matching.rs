@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a word that begins with `-` before a `--` is explained by a spelling, or nothing matches.
 
-use super::schema::{Form, Operand, Option_, Schema, Stdin};
+use super::schema::{Digits, Form, Operand, Option_, Schema, Stdin};
 use super::value::Value;
 use crate::command::Effect;
 use crate::view::{escape, near};
@@ -78,11 +78,16 @@ impl Matching<'_> {
         while let Some(word) = self.argv.get(self.at) {
             let index = self.at;
             self.at += 1;
+            if self.is_count(index, word) && !only_operands {
+                continue;
+            }
             if only_operands {
                 self.operands.push(index);
             } else if word == b"--" && self.form.dashes {
                 only_operands = true;
-            } else if word.len() > 1 && (word[0] == b'-' || (word[0] == b'+' && self.is_digits(word))) {
+            } else if self.is_old_plus(index, word) {
+                return Err(self.unknown(index, word));
+            } else if word.len() > 1 && word[0] == b'-' {
                 self.option(index, word)?;
             } else if self.words < self.form.words.len() {
                 self.sub_command(index, word)?;
@@ -97,11 +102,30 @@ impl Matching<'_> {
         Ok(Match { effect: self.form.effect, reads_stdin: self.reads_stdin(), terminal: self.form.terminal })
     }
 
-    /// `-5`, `+5`
-    fn is_digits(&self, word: &[u8]) -> bool {
-        let sign = char::from(word[0]);
-        let digits = &word[1..];
-        self.form.digits.contains(sign) && (1..=9).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+    /// `-5`, where the program reads a number of lines.
+    fn is_count(&self, index: usize, word: &[u8]) -> bool {
+        let minus = |word: &[u8]| word.strip_prefix(b"-").is_some_and(is_digits);
+        match self.form.digits {
+            Digits::Never => false,
+            Digits::Anywhere => minus(word),
+            Digits::First => index == 1 && minus(word),
+            Digits::Alone => index == 1 && self.is_alone() && is_old_count(word),
+        }
+    }
+
+    /// The words behind the first are one operand at most: then tail reads the first in its old way.
+    fn is_alone(&self) -> bool {
+        match self.argv.get(2..).unwrap_or_default() {
+            [] => true,
+            [dashes] | [dashes, _] if dashes == b"--" => true,
+            [one] => one.len() < 2 || one[0] != b'-',
+            _ => false,
+        }
+    }
+
+    /// `+…` as first word, of which tail reads more than a number; here a number is all that it may be.
+    fn is_old_plus(&self, index: usize, word: &[u8]) -> bool {
+        self.form.digits == Digits::Alone && index == 1 && word.first() == Some(&b'+')
     }
 
     fn sub_command(&mut self, index: usize, word: &[u8]) -> Result<(), ArgumentError> {
@@ -131,8 +155,9 @@ impl Matching<'_> {
     }
 
     fn option(&mut self, index: usize, word: &[u8]) -> Result<(), ArgumentError> {
-        if self.is_digits(word) {
-            return Ok(());
+        if self.form.options_first && self.words > 0 {
+            let what = format!("`{}` must stand before the first word without a dash", escape(word));
+            return Err(ArgumentError::new(index, what));
         }
         if let Some(option) = self.named(word) {
             self.seen.push(option);
@@ -146,14 +171,15 @@ impl Matching<'_> {
         {
             return result;
         }
-        if word[1] == b'-' { Err(self.unknown(index, word)) } else { self.bundle(index, word) }
+        if word[1] == b'-' || !self.form.bundle { Err(self.unknown(index, word)) } else { self.bundle(index, word) }
     }
 
     /// `--name=value`
     fn attached(&mut self, index: usize, name: &[u8], value: &[u8]) -> Option<Result<(), ArgumentError>> {
         let option = self.named(name)?;
         let text = std::str::from_utf8(name).ok()?;
-        let kind = self.form.options[option].value.as_ref().filter(|_| Option_::is_long(text))?;
+        let attaches = Option_::is_long(text) || (!self.form.bundle && self.form.options[option].optional);
+        let kind = self.form.options[option].value.as_ref().filter(|_| attaches)?;
         self.seen.push(option);
         Some(Self::value(index, name, kind, value))
     }
@@ -161,12 +187,12 @@ impl Matching<'_> {
     /// `-abc`, `-n5`: short options in one word, the last of which may have its value attached or behind it.
     fn bundle(&mut self, index: usize, word: &[u8]) -> Result<(), ArgumentError> {
         let mut rest = &word[1..];
-        let mut first = true;
         while let [letter, more @ ..] = rest {
-            if !first && !self.form.bundle {
-                return Err(self.unknown(index, word));
-            }
             let name = [b'-', *letter];
+            if letter.is_ascii_digit() && self.form.digits == Digits::Anywhere {
+                rest = more;
+                continue;
+            }
             let Some(option) = self.named(&name) else { return Err(self.unknown(index, word)) };
             self.seen.push(option);
             match &self.form.options[option] {
@@ -178,7 +204,6 @@ impl Matching<'_> {
                 Option_ { value: Some(value), .. } => return self.separate(index, &name, value),
             }
             rest = more;
-            first = false;
         }
         Ok(())
     }
@@ -253,4 +278,14 @@ impl Matching<'_> {
             }
         }
     }
+}
+
+fn is_digits(word: &[u8]) -> bool {
+    (1..=9).contains(&word.len()) && word.iter().all(u8::is_ascii_digit)
+}
+
+/// `-5`, `+5`, `-5f`, `+5f`
+fn is_old_count(word: &[u8]) -> bool {
+    let unsigned = word.strip_prefix(b"-").or_else(|| word.strip_prefix(b"+"));
+    unsigned.is_some_and(|word| is_digits(word.strip_suffix(b"f").unwrap_or(word)))
 }

@@ -24,6 +24,10 @@ pub enum Value {
     OneOf(Vec<String>),
     /// Some of these words, joined by commas.
     ListOf(Vec<String>),
+    /// The same, each with an optional sign in front: `-rss,+pid`.
+    SignedListOf(Vec<String>),
+    /// Whole numbers, joined by commas.
+    Numbers,
 }
 
 impl Value {
@@ -47,7 +51,12 @@ impl Value {
                 (1..=49).contains(&text.len()) && text.bytes().all(plain)
             }
             Self::OneOf(words) => words.iter().any(|w| w == text),
-            Self::ListOf(words) => !text.is_empty() && text.split(',').all(|item| words.iter().any(|w| w == item)),
+            Self::ListOf(words) => text.split(',').all(|item| words.iter().any(|w| w == item)),
+            Self::SignedListOf(words) => text.split(',').all(|item| {
+                let unsigned = item.strip_prefix(['+', '-']).unwrap_or(item);
+                words.iter().any(|w| w == unsigned)
+            }),
+            Self::Numbers => text.split(',').all(|item| is_number(item, 10)),
         }
     }
 
@@ -63,14 +72,23 @@ impl Value {
             Self::Address => "ADDRESS".to_owned(),
             Self::OneOf(words) => words.join("|"),
             Self::ListOf(words) => format!("{},…", words.join(",")),
+            Self::SignedListOf(words) => format!("±{},…", words.join(",")),
+            Self::Numbers => "N,…".to_owned(),
         }
     }
 
     /// Words that complete it.
     pub fn words(&self) -> &[String] {
         match self {
-            Self::OneOf(words) | Self::ListOf(words) => words,
-            Self::Text | Self::Path | Self::Count | Self::Size | Self::Seconds | Self::Interface | Self::Address => &[],
+            Self::OneOf(words) | Self::ListOf(words) | Self::SignedListOf(words) => words,
+            Self::Text
+            | Self::Path
+            | Self::Count
+            | Self::Size
+            | Self::Seconds
+            | Self::Interface
+            | Self::Address
+            | Self::Numbers => &[],
         }
     }
 }
