@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Value {
     /// Anything.
     Text,
+    /// The name of something, which does not begin with a dash.
+    Name,
     /// A file; the sandbox decides which.
     Path,
     /// A whole number.
@@ -36,6 +38,7 @@ impl Value {
         let Ok(text) = std::str::from_utf8(word) else { return matches!(self, Self::Text | Self::Path) };
         match self {
             Self::Text | Self::Path => true,
+            Self::Name => !text.is_empty() && !text.starts_with('-'),
             Self::Count => is_number(text, 18),
             Self::Size => is_size(text),
             Self::Seconds => {
@@ -64,6 +67,7 @@ impl Value {
     pub fn shown(&self) -> String {
         match self {
             Self::Text => "TEXT".to_owned(),
+            Self::Name => "NAME".to_owned(),
             Self::Path => "FILE".to_owned(),
             Self::Count => "N".to_owned(),
             Self::Size => "SIZE".to_owned(),
@@ -82,6 +86,7 @@ impl Value {
         match self {
             Self::OneOf(words) | Self::ListOf(words) | Self::SignedListOf(words) => words,
             Self::Text
+            | Self::Name
             | Self::Path
             | Self::Count
             | Self::Size
