@@ -128,7 +128,7 @@ impl Fault {
             Self::PatternInOption => "an option cannot hold a file pattern",
             Self::PatternForCommand => "pact's own commands take no file patterns",
             Self::NoMatch(pattern) => return format!("no file matches `{pattern}`"),
-            Self::Arguments { message, .. } => message,
+            Self::Arguments { message, command } => return format!("{command}: {message}"),
         };
         text.to_owned()
     }

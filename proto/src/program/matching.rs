@@ -24,12 +24,16 @@ pub struct ArgumentError {
     /// Which word of argv, 0 being the name.
     pub index: usize,
     what: String,
+    /// Sub-commands that could stand there instead.
+    wanted: Vec<String>,
+    /// The form has no place for the word at all: another form may know better what is wrong with it.
+    surplus: bool,
     nearest: Vec<String>,
 }
 
 impl ArgumentError {
     fn new(index: usize, what: impl Into<String>) -> Self {
-        Self { index, what: what.into(), nearest: Vec::new() }
+        Self { index, what: what.into(), wanted: Vec::new(), surplus: false, nearest: Vec::new() }
     }
 
     /// One sentence without a subject: "`-C` is not an option that is allowed".
@@ -41,6 +45,28 @@ impl ArgumentError {
     pub fn nearest(&self) -> &[String] {
         &self.nearest
     }
+
+    /// What two forms say of one argv: the one that came further, or what both know of the word where they stopped.
+    fn or(self, other: Self) -> Self {
+        if self.index != other.index {
+            return if self.index > other.index { self } else { other };
+        }
+        let (mut first, second) = if self.surplus { (other, self) } else { (self, other) };
+        for (have, more) in [(&mut first.wanted, second.wanted), (&mut first.nearest, second.nearest)] {
+            let new: Vec<String> = more.into_iter().filter(|word| !have.contains(word)).collect();
+            have.extend(new);
+        }
+        first
+    }
+
+    /// The sentence, once every form has had its say.
+    fn finished(mut self) -> Self {
+        if !self.wanted.is_empty() {
+            self.what = format!("{}: {}", self.what, self.wanted.join(" or "));
+        }
+        self.nearest.truncate(3);
+        self
+    }
 }
 
 impl Schema {
@@ -51,15 +77,19 @@ impl Schema {
             match (Matching { form, argv, at: 1, words: 0, operands: Vec::new(), seen: Vec::new() }).run() {
                 Ok(found) => return Ok(found),
                 Err(error) => {
-                    if furthest.as_ref().is_none_or(|before| error.index > before.index) {
-                        furthest = Some(error);
-                    }
+                    furthest = Some(match furthest {
+                        Some(before) => before.or(error),
+                        None => error,
+                    });
                 }
             }
         }
-        Err(furthest.unwrap_or_else(|| ArgumentError::new(0, "nothing is allowed")))
+        Err(furthest.unwrap_or_else(|| ArgumentError::new(0, "nothing is allowed")).finished())
     }
 }
+
+/// More words than these are better looked up than listed.
+const MOST_SHOWN: usize = 12;
 
 struct Matching<'a> {
     form: &'a Form,
@@ -96,7 +126,8 @@ impl Matching<'_> {
             }
         }
         if let Some(missing) = self.form.words.get(self.words) {
-            return Err(ArgumentError::new(self.at, format!("it must say {}", missing.replace('|', " or "))));
+            let wanted = vec![first_spelling(missing)];
+            return Err(ArgumentError { wanted, ..ArgumentError::new(self.at, "it must say more") });
         }
         self.check_operands()?;
         Ok(Match { effect: self.form.effect, reads_stdin: self.reads_stdin(), terminal: self.form.terminal })
@@ -134,8 +165,8 @@ impl Matching<'_> {
             self.words += 1;
             return Ok(());
         }
-        let what = format!("`{}` is not allowed here: {}", escape(word), wanted.replace('|', " or "));
-        Err(ArgumentError::new(index, what))
+        let what = format!("`{}` is not allowed here", escape(word));
+        Err(ArgumentError { wanted: vec![first_spelling(wanted)], ..ArgumentError::new(index, what) })
     }
 
     fn named(&self, name: &[u8]) -> Option<usize> {
@@ -193,7 +224,7 @@ impl Matching<'_> {
                 rest = more;
                 continue;
             }
-            let Some(option) = self.named(&name) else { return Err(self.unknown(index, word)) };
+            let Some(option) = self.named(&name) else { return Err(self.unknown_letter(index, word, *letter)) };
             self.seen.push(option);
             match &self.form.options[option] {
                 Option_ { value: None, .. } => {}
@@ -218,20 +249,44 @@ impl Matching<'_> {
     }
 
     fn value(index: usize, name: &[u8], value: &Value, word: &[u8]) -> Result<(), ArgumentError> {
-        if value.accepts(word) {
-            return Ok(());
+        let what = format!("`{}` is not a value for `{}`", escape(word), escape(name));
+        if value.accepts(word) { Ok(()) } else { Err(Self::unfit(index, value, word, what)) }
+    }
+
+    /// A word that is not what `value` takes: what would be, or what is near where that is too much to list.
+    fn unfit(index: usize, value: &Value, word: &[u8], what: String) -> ArgumentError {
+        let words = value.words();
+        if words.len() <= MOST_SHOWN {
+            return ArgumentError::new(index, format!("{what}: {}", value.shown()));
         }
-        let what = format!("`{}` is not a value for `{}`: {}", escape(word), escape(name), value.shown());
-        Err(ArgumentError::new(index, what))
+        let wrong = value.wrong_item(word);
+        let nearest = near(&wrong, words.iter().map(String::as_str)).into_iter().map(str::to_owned).collect();
+        let what = if wrong.as_bytes() == word { what } else { format!("{what}: `{}`", escape(wrong.as_bytes())) };
+        ArgumentError { nearest, ..ArgumentError::new(index, what) }
     }
 
     fn unknown(&self, index: usize, word: &[u8]) -> ArgumentError {
         let mut error = ArgumentError::new(index, format!("`{}` is not an option that is allowed", escape(word)));
-        let names = self.form.options.iter().flat_map(|option| &option.names).map(String::as_str);
         let typed = String::from_utf8_lossy(word);
+        if is_old_count(word) && self.named(b"-n").is_some() {
+            error.nearest.push(format!("-n {}", typed.trim_start_matches('-')));
+            return error;
+        }
         let typed = typed.split('=').next().unwrap_or_default();
-        let long = typed.len() > 3;
-        error.nearest = near(typed, names.filter(|_| long)).into_iter().map(str::to_owned).collect();
+        let operands = self.form.operands.iter().flat_map(|operand| operand.value.words());
+        // What is short is near to everything.
+        let names = self.form.options.iter().flat_map(|option| &option.names);
+        let names = names.filter(|name| name.starts_with('-') && name.len() > 3).chain(operands).map(String::as_str);
+        error.nearest = near(typed, names.filter(|_| typed.len() > 3)).into_iter().map(str::to_owned).collect();
+        error
+    }
+
+    fn unknown_letter(&self, index: usize, word: &[u8], letter: u8) -> ArgumentError {
+        let mut error = self.unknown(index, word);
+        if word.len() > 2 && letter.is_ascii_alphanumeric() {
+            let letter = char::from(letter);
+            error.what = format!("`-{letter}` in `{}` is not an option that is allowed", escape(word));
+        }
         error
     }
 
@@ -243,9 +298,9 @@ impl Matching<'_> {
             while taken == 0 || operand.many {
                 let Some(&index) = left.next() else { break };
                 if !operand.value.accepts(&self.argv[index]) {
-                    let what =
-                        format!("`{}` is not allowed here: {}", escape(&self.argv[index]), operand.value.shown());
-                    return Err(ArgumentError::new(index, what));
+                    let word = &self.argv[index];
+                    let what = format!("`{}` is not allowed here", escape(word));
+                    return Err(Self::unfit(index, &operand.value, word, what));
                 }
                 taken += 1;
             }
@@ -256,7 +311,7 @@ impl Matching<'_> {
         match left.next() {
             Some(&index) => {
                 let what = format!("`{}` is one word more than is allowed", escape(&self.argv[index]));
-                Err(ArgumentError::new(index, what))
+                Err(ArgumentError { surplus: true, ..ArgumentError::new(index, what) })
             }
             None => Ok(()),
         }
@@ -278,6 +333,10 @@ impl Matching<'_> {
             }
         }
     }
+}
+
+fn first_spelling(word: &str) -> String {
+    word.split('|').next().unwrap_or_default().to_owned()
 }
 
 fn is_digits(word: &[u8]) -> bool {

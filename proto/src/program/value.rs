@@ -63,6 +63,14 @@ impl Value {
         }
     }
 
+    /// The part of a refused word that is wrong.
+    pub(super) fn wrong_item(&self, word: &[u8]) -> String {
+        let text = String::from_utf8_lossy(word).into_owned();
+        let is_list = matches!(self, Self::ListOf(_) | Self::SignedListOf(_) | Self::Numbers);
+        let wrong = text.split(',').find(|item| !self.accepts(item.as_bytes())).map(str::to_owned);
+        wrong.filter(|_| is_list).unwrap_or(text)
+    }
+
     /// As help shows it.
     pub fn shown(&self) -> String {
         match self {

@@ -4,6 +4,7 @@ mod cases;
 mod grammar;
 mod programs;
 mod properties;
+mod view;
 
 use std::path::{Path, PathBuf};
 
