@@ -3,18 +3,31 @@
 mod ci;
 mod error;
 mod r#gen;
+mod machine;
+mod run;
+mod say;
+mod test;
+mod tidy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use error::{Error, Result};
 
-#[expect(clippy::print_stderr, reason = "xtask talks to the person who ran it")]
+const USAGE: &str = "usage: cargo xtask <task>
+
+  demo [--script FILE]         a node of its own on this machine, and its prompt; or play a script there
+  test [--no-install] [NAME…]  everything that is tested, or what has NAME in its name
+  ci                           format, generated code, tidy, clippy, test
+  tidy                         the rules of the house
+  gen [--check]                Rust from the .proto files
+  bench [--json FILE]          figures, each beside its peer";
+
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xtask: {error}");
+            say::say(format!("xtask: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -24,13 +37,16 @@ fn run(args: &[String]) -> Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        ["test", rest @ ..] => test::run(rest),
         ["gen"] => r#gen::write(),
         ["gen", "--check"] => r#gen::check(),
-        _ => Err(Error::failed("usage: cargo xtask ci | gen [--check]")),
+        _ => Err(Error::failed(USAGE)),
     }
 }
 
 /// The top of the work tree.
 pub(crate) fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
 }
