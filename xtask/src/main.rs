@@ -1,15 +1,21 @@
 //! The one door for automation: `cargo xtask <task>`.
 
+mod bench;
 mod ci;
+mod demo;
 mod error;
 mod r#gen;
+mod interrupt;
 mod machine;
+mod node;
 mod run;
 mod say;
+mod terminal;
 mod test;
 mod tidy;
+mod wait;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use error::{Error, Result};
@@ -36,6 +42,10 @@ fn main() -> ExitCode {
 fn run(args: &[String]) -> Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["demo"] => demo::prompt(),
+        ["demo", "--script", file] => demo::script(Path::new(file)),
+        ["bench"] => bench::run(None),
+        ["bench", "--json", file] => bench::run(Some(Path::new(file))),
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
         ["test", rest @ ..] => test::run(rest),

@@ -145,17 +145,20 @@ mod tests {
 
     #[test]
     fn what_is_not_code_is_blank() {
-        for (text, code) in [
-            ("a // unsafe\nb", "a          \nb"),
-            ("a /* un /* sa */ fe */ b", "a                      b"),
-            (r#"f("unsafe \" {")"#, "f(              )"),
-            (r##"f(r#"a " b"#, x)"##, "f(           , x)"),
-            ("'{' 'a: &'a str '\\'' x", "    'a: &'a str      x"),
-            ("b'{' x", "b    x"),
-            ("r#gen::write()", "r#gen::write()"),
-            ("var\"x\"", "var   "),
+        for (before, gone, after) in [
+            ("a ", "// unsafe", "\nb"),
+            ("a ", "/* un /* sa */ fe */", " b"),
+            ("f(", "\"unsafe \\\" {\"", ")"),
+            ("f(", "r#\"a \" b\"#", ", x)"),
+            ("f(", "br\"\\\"", ", x)"),
+            ("", "'{'", " 'a: &'a str"),
+            ("", "'\\''", " x"),
+            ("b", "'{'", " x"),
+            ("var", "\"x\"", ""),
+            ("r#gen::write()", "", ""),
         ] {
-            assert_eq!(only(text), code, "{text}");
+            let text = format!("{before}{gone}{after}");
+            assert_eq!(only(&text), format!("{before}{}{after}", " ".repeat(gone.len())), "{text}");
         }
     }
 
