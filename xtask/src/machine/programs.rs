@@ -25,7 +25,7 @@ const TABLE: &[Needed] = &[
     needed("mount", "mount", "gives a test's node its own accounts and its own /run"),
     needed("umount", "mount", "takes a full disk away from a test's node"),
     needed("unshare", "util-linux", "makes a test's node a mount namespace of its own"),
-    needed("nsenter", "util-linux", "enters it"),
+    needed("nsenter", "util-linux", "enters the namespace of a test's node"),
     needed("setpriv", "util-linux", "becomes an account of a test's node"),
     needed("setsid", "util-linux", "gives a program a terminal of its own"),
     needed("dmesg", "util-linux", "is on the whitelist"),
