@@ -174,8 +174,13 @@ impl Node {
         Ok(self.program(Account::Root, &words).stdin(Stdio::null()).output()?.status.success())
     }
 
+    #[cfg(test)]
+    pub(crate) fn agent_pid(&self) -> u32 {
+        self.agent.as_ref().map_or(0, Child::id)
+    }
+
     /// What the agent said on its way.
-    pub(crate) fn agent_log(&self) -> String {
+    fn agent_log(&self) -> String {
         std::fs::read_to_string(self.path("agent.log")).unwrap_or_default()
     }
 }

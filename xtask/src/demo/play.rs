@@ -156,3 +156,46 @@ impl Session {
 fn prompt() -> String {
     format!("pact:{NAME}> ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::root;
+
+    /// A node from the programs that were built beside this test.
+    fn node() -> Node {
+        let me = std::env::current_exe().unwrap();
+        let built = me.parent().unwrap().parent().unwrap();
+        for program in ["pact", "pact-agent"] {
+            assert!(built.join(program).exists(), "{program} is not built: run `cargo xtask test`, which builds it");
+        }
+        Node::start(built, &root().join("examples/programs"), &Interrupt::default()).unwrap()
+    }
+
+    #[test]
+    fn the_tour_holds_and_leaves_nothing() {
+        let node = node();
+        let tour = std::fs::read_to_string(root().join("examples/tour.pact")).unwrap();
+        let failures = play(&Script::read(&tour).unwrap(), &node, &Interrupt::default()).unwrap();
+        assert_eq!(failures, Vec::<String>::new());
+        let (place, agent) = (node.path(""), node.agent_pid());
+        drop(node);
+        assert!(!place.exists(), "{} is left", place.display());
+        assert!(!std::path::Path::new(&format!("/proc/{agent}")).exists(), "the agent is left");
+    }
+
+    #[test]
+    fn an_expectation_that_does_not_hold_is_named_with_its_line() {
+        let node = node();
+        let text = "as bob\npact> whoami\n=> bob@example.org\n=> alice@example.org\n!> bob@\npact> exit\nends 7\n";
+        let failures = play(&Script::read(text).unwrap(), &node, &Interrupt::default()).unwrap();
+        assert_eq!(
+            failures,
+            [
+                "4: `alice@example.org` is not in what was shown",
+                "5: `bob@` is in what was shown",
+                "7: the session ended with Some(0), not 7"
+            ]
+        );
+    }
+}
