@@ -168,10 +168,12 @@ impl Node {
         Ok(())
     }
 
+    /// Whether the agent says that it is this node.
     fn answers(&self) -> Result<bool> {
         let pact = self.pact(&["-c", "status"]);
         let words: Vec<&str> = pact.iter().map(AsRef::as_ref).collect();
-        Ok(self.program(Account::Root, &words).stdin(Stdio::null()).output()?.status.success())
+        let output = self.program(Account::Root, &words).stdin(Stdio::null()).output()?;
+        Ok(output.status.success() && output.stdout.starts_with(format!("Node: {NAME} ").as_bytes()))
     }
 
     #[cfg(test)]
