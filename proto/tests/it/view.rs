@@ -27,7 +27,7 @@ fn help(topic: Option<&str>) -> String {
 fn help_is_what_is_checked_in() {
     let mut text = String::new();
     let commands = TABLE.iter().map(|descriptor| Some(descriptor.name));
-    let others = ["?", "grep", "ip", "tial", "\u{1b}[2J"].map(Some);
+    let others = ["?", "grep", "ip", "ps", "tial", "\u{1b}[2J"].map(Some);
     for topic in std::iter::once(None).chain(commands).chain(others) {
         let shown = topic.map(|topic| format!(" {}", view::escape(topic.as_bytes()))).unwrap_or_default();
         text.push_str(&format!("=== help{shown}\n{}\n", help(topic)));
