@@ -1,0 +1,64 @@
+//! `cargo xtask bench`: figures, each beside its peer, taken in turns in the same run.
+//!
+//! **Invariant:** a time is never a reason to fail; what is not reached is stated.
+//! **Why:** turns, because a machine's mood lasts for seconds: what is measured one after the other is measured on two
+//! machines.
+
+mod figure;
+mod keys;
+mod lines;
+mod machine;
+mod prompt;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::machine::{kernel, must_be_root, programs};
+use crate::node::{Build, Node};
+use crate::root;
+use crate::say::{say, show};
+use figure::Figure;
+use machine::Machine;
+
+#[derive(Serialize)]
+struct Report {
+    machine: Machine,
+    figures: Vec<Figure>,
+}
+
+/// Measures, shows a table, and writes JSON where asked.
+pub(crate) fn run(json: Option<&Path>) -> Result<()> {
+    must_be_root("the bench")?;
+    programs::ensure(true)?;
+    kernel::ensure()?;
+    let interrupt = Interrupt::watch()?;
+    say("xtask: building pact and pact-agent as they are released");
+    let built = Build::Release.make()?;
+    interrupt.check()?;
+    let machine = Machine::look()?;
+    let figures = measure(&built, &interrupt)?;
+    let report = Report { machine: machine.after()?, figures };
+    show(figure::table(&report.figures));
+    show(format!("\n{}\n", report.machine));
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(&report).map_err(|error| Error::failed(format!("JSON: {error}")))?;
+        std::fs::write(path, text + "\n")?;
+        say(format!("xtask: written to {}", path.display()));
+    }
+    Ok(())
+}
+
+fn measure(built: &Path, interrupt: &Interrupt) -> Result<Vec<Figure>> {
+    say("xtask: a node with the example's programs: lines and starts");
+    let node = Node::start(built, &root().join("examples/programs"), interrupt)?;
+    let mut figures = lines::measure(&node, interrupt)?;
+    say("xtask: from start to prompt");
+    figures.push(prompt::measure(&node, interrupt)?);
+    drop(node);
+    say(format!("xtask: a node with {} programs: keystrokes", keys::NAMES));
+    figures.push(keys::measure(built, interrupt)?);
+    Ok(figures)
+}
