@@ -3,7 +3,7 @@
 use nix::unistd::{Uid, User};
 use pact_policy::Peer;
 use pact_proto::model::entry::Credential;
-use tonic::transport::server::UdsConnectInfo;
+use tokio::net::UnixStream;
 
 /// A process that connected.
 #[derive(Clone, Debug)]
@@ -16,8 +16,8 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// From SO_PEERCRED; `None` where the kernel did not say, and then nobody is served.
-    pub(crate) fn of(connection: &UdsConnectInfo) -> Option<Self> {
-        let credentials = connection.peer_cred?;
+    pub(crate) fn of(connection: &UnixStream) -> Option<Self> {
+        let credentials = connection.peer_cred().ok()?;
         let uid = credentials.uid();
         // A uid without an account, or a database of accounts that cannot be asked, is a uid without a name:
         // no binding matches it.

@@ -3,19 +3,21 @@
 //! **Invariant:** the directory is root:<group> 0750 before the socket exists in it; a caller whose credentials the
 //! kernel does not tell is not served.
 
+use std::convert::Infallible;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use nix::unistd::{Group, Uid, chown};
 use pact_proto::wire::v1::shell_server::{Shell, ShellServer};
 use pact_proto::wire::v1::{ClientMessage, ServerMessage};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
-use tonic::transport::Server;
-use tonic::transport::server::UdsConnectInfo;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::node::Node;
@@ -24,6 +26,10 @@ use crate::session;
 
 /// A line is 8 KiB, a piece of input 32 KiB; nothing that a client sends is larger.
 const LARGEST_MESSAGE: usize = 64 * 1024;
+/// The schemas of a session's programs go out in one message.
+const LARGEST_ANSWER: usize = 16 << 20;
+/// How long accepting rests when it fails.
+const AGAIN: Duration = Duration::from_millis(100);
 /// Of one connection. `pact` opens one; more are refused by HTTP/2 itself.
 const MOST_STREAMS: u32 = 4;
 /// What a client that does not read can make the agent hold for it, beside the channel.
@@ -49,9 +55,6 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
-    /// The service ended.
-    #[error("the service failed")]
-    Transport(#[from] tonic::transport::Error),
 }
 
 impl ServeError {
@@ -61,7 +64,7 @@ impl ServeError {
 }
 
 /// Makes the directory and listens.
-pub fn listen(socket: &Path, group: &str) -> Result<UnixListener, ServeError> {
+pub(crate) fn listen(socket: &Path, group: &str) -> Result<UnixListener, ServeError> {
     let directory = socket.parent().unwrap_or(Path::new("/"));
     let group = Group::from_name(group)
         .map_err(|e| ServeError::io(directory, "its group cannot be looked up")(e.into()))?
@@ -93,28 +96,37 @@ fn remove_dead(socket: &Path) -> Result<(), ServeError> {
     std::fs::remove_file(socket).map_err(ServeError::io(socket, "what a dead agent left cannot be removed"))
 }
 
-/// Serves until `stop` resolves.
-pub(crate) async fn serve(
-    node: Arc<Node>,
-    listener: UnixListener,
-    stop: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
-    let service = ShellServer::new(Service { node })
+/// Serves for ever. A caller that cannot be accepted now is accepted later: the queue of the socket holds it.
+pub(crate) async fn serve(node: Arc<Node>, listener: UnixListener) -> Infallible {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => match Caller::of(&stream) {
+                Some(caller) => drop(tokio::spawn(connection(Arc::clone(&node), caller, stream))),
+                // The kernel does not say who it is, so it is nobody.
+                None => drop(stream),
+            },
+            // Out of descriptors, most likely: those that are open end some day.
+            Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+    }
+}
+
+async fn connection(node: Arc<Node>, caller: Caller, stream: UnixStream) {
+    let service = ShellServer::new(Service { node, caller })
         .max_decoding_message_size(LARGEST_MESSAGE)
-        .max_encoding_message_size(1 << 20);
-    Server::builder()
+        .max_encoding_message_size(LARGEST_ANSWER);
+    // A connection that breaks ends its sessions; there is nobody left to tell.
+    let _broken = http2::Builder::new(TokioExecutor::new())
         .max_concurrent_streams(MOST_STREAMS)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
-        .http2_keepalive_interval(None::<Duration>)
-        .add_service(service)
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop)
-        .await?;
-    Ok(())
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .await;
 }
 
 struct Service {
     node: Arc<Node>,
+    caller: Caller,
 }
 
 #[tonic::async_trait]
@@ -125,10 +137,8 @@ impl Shell for Service {
         &self,
         request: Request<Streaming<ClientMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        let caller = request.extensions().get::<UdsConnectInfo>().and_then(Caller::of);
-        let caller = caller.ok_or_else(|| Status::unauthenticated("the kernel does not say who is calling"))?;
         let (out, messages) = mpsc::channel(session::PLACES);
-        tokio::spawn(session::run(Arc::clone(&self.node), caller, request.into_inner(), out));
+        tokio::spawn(session::run(Arc::clone(&self.node), self.caller.clone(), request.into_inner(), out));
         Ok(Response::new(ReceiverStream::new(messages)))
     }
 }

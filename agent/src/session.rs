@@ -5,6 +5,7 @@
 //! **Not here:** what a line means (`judge`), how a program is run (`crate::host`).
 
 mod answer;
+mod expansion;
 mod input;
 mod line;
 mod opening;
@@ -134,6 +135,11 @@ impl Session<'_> {
         }
     }
 
+    /// Whether this caller may start any program on this node.
+    fn may_start_programs(&self) -> bool {
+        self.node.policy.may_start_programs(&self.identity, &self.node.place)
+    }
+
     /// An entry of this session.
     fn draft(&self, line: LineId, request_hash: Option<[u8; 32]>, body: Body) -> Draft {
         Draft {
@@ -206,11 +212,10 @@ async fn next(inbound: &mut Streaming<ClientMessage>) -> Result<Kind, Over> {
         Ok(Some(ClientMessage { kind: Some(kind) })) => Ok(kind),
         Ok(Some(ClientMessage { kind: None })) => Err(Over::Protocol("an unknown kind of message")),
         Ok(None) => Err(Over::Vanished),
-        Err(status) => match status.code() {
-            tonic::Code::OutOfRange | tonic::Code::Internal | tonic::Code::InvalidArgument => {
-                Err(Over::Protocol("a message that cannot be read"))
-            }
-            _ => Err(Over::Vanished),
-        },
+        Err(status) => {
+            let unreadable = [tonic::Code::OutOfRange, tonic::Code::Internal, tonic::Code::InvalidArgument];
+            let is_unreadable = unreadable.contains(&status.code());
+            Err(if is_unreadable { Over::Protocol("a message that cannot be read") } else { Over::Vanished })
+        }
     }
 }

@@ -56,7 +56,7 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
     let policy = source::policy(&config.policy)?;
     let whitelist = source::whitelist(&config.programs)?;
     let hidden = hidden(&config, config_path);
-    let channel = launcher::start(launcher::Settings::new(&config, &whitelist, policy.limits(), hidden))?;
+    let channel = launcher::start(launcher::Settings::new(&config, &whitelist, policy.limits(), hidden)?)?;
     sandbox::agent_lock()?;
     let (fail, failed) = oneshot::channel();
     let settings = spool::Settings {
@@ -93,7 +93,7 @@ async fn live(
     node.spool.append(started(&node)).await?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let ended = tokio::select! {
-        served = serve::serve(Arc::clone(&node), listener, std::future::pending()) => served.map_err(AgentError::from),
+        never = serve::serve(Arc::clone(&node), listener) => match never {},
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         Ok(error) = failed => Err(error.into()),
@@ -113,16 +113,13 @@ fn started(node: &Node) -> Draft {
         policy_version: node.policy.version().to_owned(),
         request_hash: None,
         credential: None,
-        body: Body::AgentStarted {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            layers: node.sandbox.layers.clone(),
-        },
+        body: Body::AgentStarted { version: env!("CARGO_PKG_VERSION").to_owned(), layers: node.sandbox.layers.clone() },
     }
 }
 
-/// What no session sees: configuration, policy, whitelist, records, and what the site adds.
+/// What no session sees: configuration, policy, whitelist, records, the socket, and what the site adds.
 fn hidden(config: &Config, config_path: &Path) -> Vec<PathBuf> {
-    let beside = |path: &Path| path.parent().map(Path::to_owned);
-    let own = [beside(config_path), beside(&config.policy), Some(config.programs.clone()), Some(config.spool.clone())];
-    own.into_iter().flatten().chain(config.sessions.hidden.iter().cloned()).collect()
+    let own = [config_path, &config.policy, &config.programs, &config.spool, &config.socket];
+    let usual = ["/etc/pact", "/var/lib/pact"].map(Path::new);
+    own.into_iter().chain(usual).map(Path::to_owned).chain(config.sessions.hidden.iter().cloned()).collect()
 }

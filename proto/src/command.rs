@@ -171,10 +171,13 @@ pub(crate) fn parse(descriptor: &'static Descriptor, words: &[Vec<u8>]) -> Resul
 }
 
 impl Descriptor {
-    /// The command's arguments, as clap knows them.
+    /// The command's arguments, as clap knows them; built, since clap panics when it prints an operand before.
     pub(crate) fn grammar(&self) -> clap::Command {
         let command = clap::Command::new(self.name);
-        (self.arguments)(command.no_binary_name(true).disable_help_flag(true).disable_version_flag(true))
+        let command = command.no_binary_name(true).disable_help_flag(true).disable_version_flag(true);
+        let mut command = (self.arguments)(command);
+        command.build();
+        command
     }
 
     /// `log [OPTIONS]`
@@ -213,6 +216,7 @@ fn bad(error: &clap::Error, words: &[String]) -> BadArguments {
     let word =
         culprit.and_then(|text| words.iter().position(|word| *word == text || word.ends_with(&format!("={text}"))));
     let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    BadArguments { message: first.trim_start_matches("error: ").to_owned(), word }
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let meant = context(ContextKind::SuggestedArg).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    BadArguments { message: format!("{first}{meant}"), word }
 }

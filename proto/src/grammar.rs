@@ -18,7 +18,7 @@ pub use cursor::{Cursor, Token, TokenKind, at_cursor, tokens};
 pub use expand::{Argv, Expanded, ExpandedHead};
 pub use fault::Unreadable;
 pub use parsed::{CommandStage, Head, Parsed, Stage, Word, parse, parse_words};
-pub use pattern::{Component, Pattern};
+pub use pattern::{Component, Matcher, Pattern};
 pub use quote::{quote, quote_line};
 
 /// Bytes in a line. More is refused before it is read.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::model::ProgramName;
 pub use matching::{ArgumentError, Match};
 pub use profile::{Capability, Family, Profile};
-pub use schema::{Form, Operand, Option_, Schema, SchemaError, Stdin};
+pub use schema::{Digits, Form, Operand, Option_, Schema, SchemaError, Stdin};
 pub use value::Value;
 
 /// One program of the whitelist.
@@ -39,14 +39,25 @@ struct ProgramFile {
     applet: Option<String>,
     #[serde(default)]
     profile: Profile,
+    #[serde(default)]
+    set: Vec<OptionSet>,
     form: Vec<Form>,
+}
+
+/// Options that several forms of one program share.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OptionSet {
+    name: String,
+    options: Vec<Option_>,
 }
 
 impl Program {
     /// Reads and checks one program's file.
     pub fn from_toml(text: &str) -> Result<Self, SchemaError> {
         let file: ProgramFile = toml_edit::de::from_str(text).map_err(|error| SchemaError::toml(text, &error))?;
-        let schema = Schema::new(&file.name, file.about, file.form)?;
+        let forms = file.form.into_iter().map(|form| with_sets(form, &file.set)).collect();
+        let schema = Schema::new(&file.name, file.about, forms)?;
         if file.paths.is_empty() {
             return Err(SchemaError::wrong("paths", "there must be one at least"));
         }
@@ -85,4 +96,17 @@ impl Program {
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
+}
+
+/// Puts the options of the sets that a form names behind its own. The name of a set that is not there stays, and the
+/// form's check refuses it.
+fn with_sets(mut form: Form, sets: &[OptionSet]) -> Form {
+    let wanted = std::mem::take(&mut form.with);
+    for name in wanted {
+        match sets.iter().find(|set| set.name == name) {
+            Some(set) => form.options.extend(set.options.iter().cloned()),
+            None => form.with.push(name),
+        }
+    }
+    form
 }

@@ -1,2 +1,150 @@
-//! The terminal of pact.
-fn main() {}
+//! The terminal of pact: a prompt, a script or one line, sent to the agent, and what comes back.
+//!
+//! **Invariant:** before the first prompt `pact` has given up everything but its terminal, its history and the agent's
+//! socket; it starts no program and knows no policy.
+
+mod account;
+mod confine;
+mod engine;
+mod error;
+mod invocation;
+mod output;
+mod repl;
+mod script;
+mod signals;
+mod streams;
+mod terminal;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use pact_client::{Connected, Endpoint, Kind, LineForm, OpenOptions, Session, Terminal};
+use pact_proto::view::Style;
+
+use account::Account;
+use engine::{Ended, Engine};
+use error::ShellError;
+use invocation::{HELP, Invocation, Mode, Unusable};
+use repl::{Answer, Beginning, HistoryFile, Probe};
+use signals::Signals;
+use streams::{Input, Output};
+
+/// Where the agent of this node listens. Nothing that a caller says changes it.
+const SOCKET: &str = "/run/pact/agent.sock";
+
+fn main() -> ExitCode {
+    terminal::restore_on_panic();
+    let ended = run();
+    terminal::restore();
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            print(&mut std::io::stderr(), &error.told());
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+fn run() -> Result<u8, ShellError> {
+    let mut words = std::env::args_os();
+    let name = words.next().filter(|name| !name.is_empty()).ok_or_else(Unusable::nameless)?;
+    let account = Account::of_caller();
+    let mode = Mode::of(&name, account.names_this());
+    let invocation = Invocation::read(mode, words.collect())?;
+    let endpoint = Endpoint::unix(SOCKET);
+    let terminal = terminal::look();
+    match invocation {
+        Invocation::Help => Ok(show(HELP)),
+        Invocation::Version => Ok(show(concat!("pact ", env!("CARGO_PKG_VERSION"), "\n"))),
+        Invocation::Line(line) => once(&endpoint, terminal, LineForm::Text(cut(line))),
+        Invocation::Words(words) => once(&endpoint, terminal, LineForm::Words(words)),
+        Invocation::Lines if !(terminal.stdin && terminal.stdout) => script(&endpoint, terminal),
+        Invocation::Lines if mode == Mode::Command && endpoint.is_absent() => Ok(show(HELP)),
+        Invocation::Lines => prompt(&endpoint, terminal, home(mode, &account)),
+    }
+}
+
+fn show(text: &str) -> u8 {
+    print(&mut std::io::stdout(), text);
+    pact_proto::exit::ExitCode::Success.number()
+}
+
+/// A closed pipe is no error.
+fn print(to: &mut impl Write, text: &str) {
+    let _closed = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}
+
+/// More than this the agent does not take in one message; it refuses and records what it gets.
+fn cut(mut line: Vec<u8>) -> Vec<u8> {
+    line.truncate(script::MOST_SENT);
+    line
+}
+
+/// A login shell's is the account's, whatever the environment says.
+fn home(mode: Mode, account: &Account) -> Option<PathBuf> {
+    let said = std::env::var_os("HOME").filter(|home| mode == Mode::Command && !home.is_empty());
+    said.map(PathBuf::from).or_else(|| account.home())
+}
+
+fn once(endpoint: &Endpoint, terminal: Terminal, form: LineForm) -> Result<u8, ShellError> {
+    let connected = endpoint.connect()?;
+    confine::confine()?;
+    on_runtime(async {
+        let (mut engine, _) = open(connected, Kind::Once, terminal).await?;
+        let input = Input::open().map_err(ShellError::io("standard input"))?;
+        let ended = engine.run(form, Some(&input)).await?;
+        engine.close().await;
+        Ok(match ended {
+            Ended::Ran { code, .. } | Ended::Refused(code) | Ended::Left(code) => code,
+        })
+    })
+}
+
+fn script(endpoint: &Endpoint, terminal: Terminal) -> Result<u8, ShellError> {
+    let connected = endpoint.connect()?;
+    confine::confine()?;
+    on_runtime(async {
+        let (mut engine, _) = open(connected, Kind::Script, terminal).await?;
+        let input = Input::open().map_err(ShellError::io("standard input"))?;
+        let code = script::run(&mut engine, &input).await?;
+        engine.close().await;
+        Ok(code)
+    })
+}
+
+fn prompt(endpoint: &Endpoint, terminal: Terminal, home: Option<PathBuf>) -> Result<u8, ShellError> {
+    terminal::remember();
+    let connected = endpoint.connect()?;
+    let history = home.map(|home| HistoryFile::open(&repl::path_in(&home))).transpose();
+    confine::confine()?;
+    let probe = if terminal::is_dumb(&terminal.term) { None } else { Probe::ask() };
+    let colour = terminal.colour;
+    on_runtime(async {
+        let (mut engine, context) = open(connected, Kind::Repl, terminal).await?;
+        let answer = probe.map_or_else(Answer::default, Probe::answer);
+        let code = repl::run(&mut engine, Beginning { context, history, answer, colour }).await?;
+        engine.close().await;
+        Ok(code)
+    })
+}
+
+/// The one thread that does everything but wait for keys.
+fn on_runtime(work: impl Future<Output = Result<u8, ShellError>>) -> Result<u8, ShellError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    runtime.map_err(ShellError::io("runtime"))?.block_on(work)
+}
+
+async fn open(
+    connected: Connected,
+    kind: Kind,
+    terminal: Terminal,
+) -> Result<(Engine, pact_client::Context), ShellError> {
+    let style =
+        Style { colour: terminal.colour && terminal.stderr, columns: terminal.size.map_or(80, |(columns, _)| columns) };
+    let signals = Signals::listen().map_err(ShellError::io("signals"))?;
+    let out = Output::open(std::io::stdout(), terminal.stdout).map_err(ShellError::io("standard output"))?;
+    let err = Output::open(std::io::stderr(), terminal.stderr).map_err(ShellError::io("standard error"))?;
+    let (session, context) = Session::open(connected, &OpenOptions { kind, terminal }).await?;
+    Ok((Engine { session, out, err, signals, style }, context))
+}

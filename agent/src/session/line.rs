@@ -66,9 +66,9 @@ impl Session<'_> {
             Judged::Refused(refused) => Err(Refusal {
                 line: refused.line().line().as_bytes().to_vec(),
                 code: refused.code(),
-                message: refused.message(),
-                hint: refused.hint().unwrap_or_default(),
-                reason: refused.reason(),
+                message: refused.message().to_owned(),
+                hint: refused.hint().to_owned(),
+                reason: refused.message().to_owned(),
                 span: refused.span(),
             }),
         }

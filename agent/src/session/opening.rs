@@ -43,7 +43,7 @@ pub(super) async fn open<'a>(
     let Ok(kind) = SessionKind::try_from(open.kind()) else { return fail(out, "an unknown kind of session").await };
     let id = new_id()?;
     match admit(node, caller, id, kind, &open, out) {
-        Ok((session, seat)) => begin(session, &open).await.map(|session| (session, seat)),
+        Ok((session, seat)) => begin(session).await.map(|session| (session, seat)),
         Err(refusal) => {
             turn_away(node, caller, id, refusal, out).await;
             None
@@ -82,12 +82,12 @@ fn admit<'a>(
 }
 
 /// Puts the session on record and tells the client what it needs for its prompt. The host is made meanwhile.
-async fn begin<'a>(mut session: Session<'a>, _open: &Open) -> Option<Session<'a>> {
-    let roles = session.identity.roles().iter().cloned().collect();
+async fn begin(mut session: Session<'_>) -> Option<Session<'_>> {
+    let roles = session.identity.roles();
     let opened = session.draft(LineId::NONE, None, Body::SessionOpened { kind: session.kind, roles });
     session.node.spool.keep(opened).ok()?;
     session.out.send(Reply::Context(context(&session))).await.ok()?;
-    if session.identity.may_start_programs(&session.node.place) && session.node.sandbox.failures.is_empty() {
+    if session.may_start_programs() && session.node.sandbox.failures.is_empty() {
         // What stands in the way is said when a line needs the host.
         session.host = session.node.launcher.open_session(session.id).await.ok();
     }
@@ -102,7 +102,7 @@ fn context(session: &Session<'_>) -> Context {
         vcluster: node.place.vcluster.to_string(),
         principal: session.identity.author(&node.place.node).to_string(),
         roles: session.identity.roles().iter().map(ToString::to_string).collect(),
-        programs: visible.programs.iter().map(|program| program.schema().to_toml()).collect(),
+        programs: visible.programs.iter().map(|program| program.schema().to_json()).collect(),
         commands: visible.commands.iter().map(|name| (*name).to_owned()).collect(),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
@@ -171,7 +171,8 @@ fn style(open: &Open) -> Style {
 
 /// What of the client's world programs may see. The host looks again.
 fn environment(open: &Open) -> Vec<String> {
-    let plain = |term: &str| term.len() <= 64 && term.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_+.".contains(&b));
+    let plain =
+        |term: &str| term.len() <= 64 && term.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_+.".contains(&b));
     let term = Some(open.term.as_str()).filter(|term| !term.is_empty() && plain(term)).unwrap_or("dumb");
     vec![format!("TERM={term}")]
 }

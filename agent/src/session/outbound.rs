@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tonic::Status;
 
 /// Messages that wait for the client. With pieces of 32 KiB that is half a mebibyte a session.
-pub(super) const PLACES: usize = 16;
+pub(crate) const PLACES: usize = 16;
 
 /// The client is not there any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

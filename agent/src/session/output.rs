@@ -84,12 +84,7 @@ impl Allowance {
 }
 
 /// Passes on what comes out of `pipe` until its end.
-pub(super) async fn drain(
-    pipe: OwnedFd,
-    stream: Stream,
-    out: &Outbound,
-    allowance: Allowance,
-) -> Passed {
+pub(super) async fn drain(pipe: OwnedFd, stream: Stream, out: &Outbound, allowance: Allowance) -> Passed {
     let mut pipe = pipe::Receiver::from_owned_fd(pipe)?;
     let mut seen = Seen::default();
     let mut piece = vec![0; PIECE];

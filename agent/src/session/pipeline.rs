@@ -25,11 +25,7 @@ use super::{Over, Session};
 use crate::link::{Host, Pipes};
 
 impl Session<'_> {
-    pub(super) async fn run(
-        &mut self,
-        recorded: Recorded<Permitted>,
-        inbound: &mut Streaming<ClientMessage>,
-    ) -> Ended {
+    pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Streaming<ClientMessage>) -> Ended {
         let (id, line) = recorded.begin();
         let answer = match line.line().head() {
             ExpandedHead::Command(command) => Some(self.answer(command.command())),

@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use super::lexer::{Item, items};
+use super::lexer::{Item, RawWord, items};
+use super::parsed::{Place, misplaced};
 
 /// A piece of a line to colour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,27 +35,38 @@ pub enum TokenKind {
 
 /// The pieces of an unfinished line; blanks are none.
 pub fn tokens(line: &str) -> Vec<Token> {
-    let mut first = true;
-    items(line)
-        .into_iter()
-        .map(|item| match item {
+    let mut place = Place::Name;
+    let mut tokens = Vec::new();
+    for item in items(line) {
+        let (span, kind) = match item {
             Item::Pipe(span) => {
-                first = true;
-                Token { span, kind: TokenKind::Pipe }
+                let kind = if place == Place::Name { TokenKind::Fault } else { TokenKind::Pipe };
+                place = Place::Name;
+                (span, kind)
             }
-            Item::Fault(span, _) => Token { span, kind: TokenKind::Fault },
+            Item::Fault(span, _) => (span, TokenKind::Fault),
             Item::Word(word) => {
-                let kind = match (first, word.literal().is_none(), word.quoted) {
-                    (true, _, _) => TokenKind::Name,
-                    (false, true, _) => TokenKind::Pattern,
-                    (false, false, true) => TokenKind::Quoted,
-                    (false, false, false) => TokenKind::Word,
+                let kind = kind(line.get(word.span.clone()).unwrap_or_default(), &word, place);
+                place = match place {
+                    Place::Name if word.literal() == Some("pact") => Place::AfterPact,
+                    Place::Name | Place::AfterPact | Place::Argument => Place::Argument,
                 };
-                first = false;
-                Token { span: word.span, kind }
+                (word.span, kind)
             }
-        })
-        .collect()
+        };
+        tokens.push(Token { span, kind });
+    }
+    tokens
+}
+
+fn kind(typed: &str, word: &RawWord, place: Place) -> TokenKind {
+    match (misplaced(typed, word, place), place) {
+        (Some(_), _) => TokenKind::Fault,
+        (None, Place::Name) => TokenKind::Name,
+        (None, Place::AfterPact | Place::Argument) if word.literal().is_none() => TokenKind::Pattern,
+        (None, Place::AfterPact | Place::Argument) if word.quoted => TokenKind::Quoted,
+        (None, Place::AfterPact | Place::Argument) => TokenKind::Word,
+    }
 }
 
 /// Where somebody is typing.
@@ -78,7 +90,7 @@ pub fn at_cursor(line: &str, cursor: usize) -> Option<Cursor> {
         match item {
             Item::Fault(..) => return None,
             Item::Pipe(_) => here = Cursor { before: Vec::new(), first_stage: false, ..here },
-            Item::Word(word) if word.span.end == cursor && !typed.ends_with([' ', '\t']) => {
+            Item::Word(word) if word.span.end == cursor => {
                 here.partial = word.literal()?.to_owned();
                 here.span = word.span;
             }

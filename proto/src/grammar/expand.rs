@@ -25,7 +25,13 @@ impl Argv {
     }
 }
 
-/// A line whose every word is known.
+/// A line whose every word is known. Only `Parsed::expand` makes one:
+///
+/// ```compile_fail,E0451
+/// let parsed = pact_proto::grammar::parse(pact_proto::grammar::Line::new("uname")).unwrap();
+/// let honest = parsed.expand(Vec::new()).unwrap();
+/// let forged = pact_proto::grammar::Expanded { stages: Vec::new(), ..honest };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expanded {
     line: Line,
@@ -73,8 +79,8 @@ impl Expanded {
 }
 
 impl Parsed {
-    /// Puts `found`, one list for every pattern in order, in the patterns' places. A word that begins with `-` gets
-    /// `./` in front, so that no file's name can be an option.
+    /// Puts `found`, one list for every pattern in order, in the patterns' places. A word that begins with `-`, or
+    /// with `+` as some old options do, gets `./` in front, so that no file's name can be an option.
     pub fn expand(self, found: Vec<Vec<Vec<u8>>>) -> Result<Expanded, Unreadable> {
         let (line, head, programs) = self.into_parts();
         let mut found = found.into_iter();
@@ -123,7 +129,7 @@ fn words(
         return Err(Fault::NoMatch(pattern.typed().to_owned()));
     }
     for word in &mut words {
-        if word.first() == Some(&b'-') {
+        if matches!(word.first(), Some(b'-' | b'+')) {
             word.splice(0..0, *b"./");
         }
     }

@@ -74,6 +74,8 @@ pub(super) enum Fault {
     Assignment,
     OpenQuote(char),
     OpenSet,
+    Class,
+    BackwardRange,
     LastBackslash,
     EmptyStage,
     Cd,
@@ -117,6 +119,8 @@ impl Fault {
             Self::Assignment => "`NAME=value` before a program is not part of the grammar: the environment is fixed",
             Self::OpenQuote(c) => return format!("the quote {c} is never closed"),
             Self::OpenSet => "the file pattern that begins with `[` is never closed",
+            Self::Class => "character classes are not part of file patterns",
+            Self::BackwardRange => "the range in this file pattern runs backwards, and matches nothing",
             Self::LastBackslash => "the backslash at the end has nothing to quote",
             Self::EmptyStage => "there is no program on this side of the `|`",
             Self::Cd => "there is no `cd`: a session has no working directory to change",
@@ -124,7 +128,7 @@ impl Fault {
             Self::PatternInOption => "an option cannot hold a file pattern",
             Self::PatternForCommand => "pact's own commands take no file patterns",
             Self::NoMatch(pattern) => return format!("no file matches `{pattern}`"),
-            Self::Arguments { message, .. } => message,
+            Self::Arguments { message, command } => return format!("{command}: {message}"),
         };
         text.to_owned()
     }
@@ -151,6 +155,8 @@ impl Fault {
             Self::Assignment => "leave it out",
             Self::OpenQuote(c) => return format!("add another {c}, or put a backslash before this one"),
             Self::OpenSet => "add `]`, or put quotes around it if no pattern is meant",
+            Self::Class => "write the characters out, or a range as in `[a-z]`",
+            Self::BackwardRange => "write the lower end first, as in `[a-z]`",
             Self::LastBackslash => "use two backslashes if one is meant",
             Self::EmptyStage => "write `program | program`",
             Self::Cd => "name files by their absolute path",

@@ -139,17 +139,8 @@ impl Lexer<'_> {
 
     fn plain(&mut self, word: &mut RawWord, at: usize, c: char) -> Result<(), (usize, Fault)> {
         let fault = match c {
-            ';' => Some(Fault::Sequence(";")),
             '&' if self.next_is('&') => Some(Fault::Sequence("&&")),
-            '&' => Some(Fault::Background),
-            '<' | '>' => Some(Fault::Redirect(c)),
-            '(' | ')' => Some(Fault::Parenthesis(c)),
-            '{' | '}' => Some(Fault::Brace(c)),
-            '$' => Some(Fault::Dollar),
-            '`' => Some(Fault::Backtick),
-            '!' => Some(Fault::History),
-            '~' => Some(Fault::Tilde),
-            c => forbidden(c),
+            c => refused_unquoted(c).or_else(|| forbidden(c)),
         };
         match fault {
             Some(fault) => Err((at, fault)),
@@ -207,40 +198,60 @@ impl Lexer<'_> {
         }
     }
 
-    /// `[abc]`, `[a-z]`, `[!abc]`, `[^abc]`; a `]` that comes first is a member.
+    /// `[abc]`, `[a-z]`, `[!abc]`, `[^abc]`; a `]` that comes first is a member. Brackets quote nothing.
     fn set(&mut self, word: &mut RawWord, open: usize) -> Result<(), (usize, Fault)> {
         let negated = self.next_is('!') || self.next_is('^');
         let mut members: Vec<SetItem> = Vec::new();
         loop {
-            let Some((at, c)) = self.chars.next() else { return Err((open, Fault::OpenSet)) };
-            match c {
-                ']' if !members.is_empty() => return pattern(word, Part::Set { negated, members }),
-                ' ' | '\t' | '|' | '/' => return Err((open, Fault::OpenSet)),
-                '\'' | '"' | '\\' | '$' | '`' => return Err((open, Fault::OpenSet)),
-                c => {
-                    if let Some(fault) = forbidden(c) {
-                        return Err((at, fault));
-                    }
-                    self.member(&mut members, c);
-                }
+            let (at, from) = self.member(open)?;
+            if from == ']' && !members.is_empty() {
+                return pattern(word, Part::Set { negated, members });
             }
+            let mut ahead = self.chars.clone();
+            let is_range = ahead.next().is_some_and(|(_, c)| c == '-') && ahead.next().is_some_and(|(_, c)| c != ']');
+            let to = if is_range {
+                self.chars.next();
+                self.member(open)?.1
+            } else {
+                from
+            };
+            if to < from {
+                return Err((at, Fault::BackwardRange));
+            }
+            members.push(SetItem { from, to });
         }
     }
 
-    /// `c`, or `c-d` where a character other than `]` follows the dash.
-    fn member(&mut self, members: &mut Vec<SetItem>, c: char) {
-        let mut ahead = self.chars.clone();
-        let range = match (ahead.next(), ahead.next()) {
-            (Some((_, '-')), Some((_, to))) if to.is_ascii_alphanumeric() => Some(to),
-            _ => None,
-        };
-        if let Some(to) = range {
-            self.chars.next();
-            self.chars.next();
-            members.push(SetItem { from: c, to });
-        } else {
-            members.push(SetItem { from: c, to: c });
+    /// The next character of a set, if it may be in one.
+    fn member(&mut self, open: usize) -> Result<(usize, char), (usize, Fault)> {
+        let Some(&(at, c)) = self.chars.peek() else { return Err((open, Fault::OpenSet)) };
+        if matches!(c, ' ' | '\t' | '|' | '/' | '\'' | '"' | '\\') {
+            return Err((open, Fault::OpenSet));
         }
+        self.chars.next();
+        if c == '[' && self.chars.peek().is_some_and(|(_, c)| matches!(c, ':' | '.' | '=')) {
+            return Err((at, Fault::Class));
+        }
+        match refused_unquoted(c).or_else(|| forbidden(c)) {
+            Some(fault) => Err((at, fault)),
+            None => Ok((at, c)),
+        }
+    }
+}
+
+/// What a shell would read as something other than itself, and this grammar refuses outside quotes.
+fn refused_unquoted(c: char) -> Option<Fault> {
+    match c {
+        ';' => Some(Fault::Sequence(";")),
+        '&' => Some(Fault::Background),
+        '<' | '>' => Some(Fault::Redirect(c)),
+        '(' | ')' => Some(Fault::Parenthesis(c)),
+        '{' | '}' => Some(Fault::Brace(c)),
+        '$' => Some(Fault::Dollar),
+        '`' => Some(Fault::Backtick),
+        '!' => Some(Fault::History),
+        '~' => Some(Fault::Tilde),
+        _ => None,
     }
 }
 

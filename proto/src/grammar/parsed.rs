@@ -9,7 +9,12 @@ use super::pattern::Pattern;
 use super::{Line, MAX_LINE, MAX_STAGES, MAX_WORDS};
 use crate::command::{self, Command};
 
-/// A line that can be read.
+/// A line that can be read. Only `parse` and `parse_words` make one:
+///
+/// ```compile_fail,E0451
+/// let honest = pact_proto::grammar::parse(pact_proto::grammar::Line::new("uname")).unwrap();
+/// let forged = pact_proto::grammar::Parsed { programs: Vec::new(), ..honest };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     line: Line,
@@ -158,11 +163,14 @@ pub fn parse_words(words: Vec<Vec<u8>>) -> Result<Parsed, Unreadable> {
             line.push(b' ');
         }
         let from = line.len();
-        line.extend_from_slice(super::quote(&word).as_bytes());
-        let span = from..line.len();
         if let Some(fault) = unfit(&word) {
+            // As it came: what cannot be read cannot be quoted either.
+            line.extend_from_slice(&word);
+            let span = from..line.len();
             return Err(Unreadable::new(Line::new(line), span, fault));
         }
+        line.extend_from_slice(super::quote(&word).as_bytes());
+        let span = from..line.len();
         stage.push(Word { span, text: Text::Literal(word) });
     }
     let whole = 0..line.len();
@@ -212,7 +220,12 @@ fn stages(text: &str) -> Result<Vec<Vec<Word>>, Faulty> {
                     return Err((raw.span, Fault::TooManyWords));
                 }
                 let Some(stage) = stages.last_mut() else { continue };
-                stage.push(word(text, raw, stage.is_empty())?);
+                let place = match stage.as_slice() {
+                    [] => Place::Name,
+                    [only] if only.literal() == Some(b"pact") => Place::AfterPact,
+                    _ => Place::Argument,
+                };
+                stage.push(word(text, raw, place)?);
             }
         }
     }
@@ -223,23 +236,48 @@ fn stages(text: &str) -> Result<Vec<Vec<Word>>, Faulty> {
     }
 }
 
-fn word(text: &str, raw: RawWord, first: bool) -> Result<Word, Faulty> {
+/// Where in its stage a word stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It names the command or program.
+    Name,
+    /// Behind a leading `pact`: it names a command, if it names anything.
+    AfterPact,
+    /// It is said to a command or program.
+    Argument,
+}
+
+fn word(text: &str, raw: RawWord, place: Place) -> Result<Word, Faulty> {
     let span = raw.span.clone();
     let typed = text.get(span.clone()).unwrap_or_default();
-    if first && is_assignment(typed) {
-        return Err((span, Fault::Assignment));
+    if let Some(fault) = misplaced(typed, &raw, place) {
+        return Err((span, fault));
     }
     let text = match raw.literal() {
         Some(literal) => Text::Literal(literal.as_bytes().to_vec()),
-        None if first => return Err((span, Fault::PatternAsName)),
-        None if typed.starts_with('-') => return Err((span, Fault::PatternInOption)),
+        None if is_question(typed, place) => Text::Literal(typed.as_bytes().to_vec()),
         None => Text::Pattern(Pattern::new(typed, raw.parts)),
     };
     Ok(Word { span, text })
 }
 
+/// What a word that can be read may still not be where it stands.
+pub(super) fn misplaced(typed: &str, raw: &RawWord, place: Place) -> Option<Fault> {
+    match (raw.literal(), place) {
+        (Some(_), Place::Name) => is_assignment(typed).then_some(Fault::Assignment),
+        (None, Place::Name) => (!is_question(typed, place)).then_some(Fault::PatternAsName),
+        (None, Place::AfterPact | Place::Argument) => typed.starts_with('-').then_some(Fault::PatternInOption),
+        (Some(_), Place::AfterPact | Place::Argument) => None,
+    }
+}
+
+/// `?` is a file pattern as an argument, and another spelling of `help` where a command's name stands.
+fn is_question(typed: &str, place: Place) -> bool {
+    typed == "?" && place != Place::Argument
+}
+
 /// `NAME=…` as typed: a quote before the `=` makes it a word like any other.
-fn is_assignment(typed: &str) -> bool {
+pub(super) fn is_assignment(typed: &str) -> bool {
     typed.split_once('=').is_some_and(|(name, _)| {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

@@ -1,9 +1,13 @@
 //! Words as they could have been typed: the inverse of parsing.
+//!
+//! **Not here:** words that are not UTF-8. Nobody can type them; whoever shows them, shows their bytes.
+
+use super::parsed::is_assignment;
 
 /// One word.
 pub fn quote(word: &[u8]) -> String {
     let text = String::from_utf8_lossy(word);
-    if !text.is_empty() && text.chars().all(is_plain) {
+    if !text.is_empty() && text.chars().all(is_plain) && !is_assignment(&text) {
         return text.into_owned();
     }
     let mut quoted = String::with_capacity(text.len() + 2);

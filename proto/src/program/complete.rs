@@ -31,14 +31,16 @@ impl Form {
                 Some(_) => return Vec::new(),
             }
         }
+        let options = self.spellings(partial).filter(|(name, _)| !(self.options_first && name.starts_with('-')));
         let operands =
             self.operands.iter().flat_map(|operand| operand.value.words()).map(|w| (w.clone(), String::new()));
-        self.spellings(partial).chain(operands).collect()
+        options.chain(operands).collect()
     }
 
-    fn sub_command(&self, word: &str, partial: &str) -> Vec<(String, String)> {
+    fn sub_command(&self, word: &String, partial: &str) -> Vec<(String, String)> {
+        let may_have_options = partial.starts_with('-') && (!self.options_first || self.words.first() == Some(word));
+        let options = may_have_options.then(|| self.spellings(partial)).into_iter().flatten();
         let first = word.split('|').next().unwrap_or_default().to_owned();
-        let options = partial.starts_with('-').then(|| self.spellings(partial)).into_iter().flatten();
         std::iter::once((first, self.about.clone())).chain(options).collect()
     }
 

@@ -36,15 +36,21 @@ pub struct Form {
     /// It draws on a terminal.
     #[serde(default, skip_serializing_if = "is_false")]
     pub terminal: bool,
-    /// `-abc` is `-a -b -c`.
+    /// It reads options as getopt does: `-abc` is `-a -b -c`, `-n5` is `-n 5`. Without it a word is one spelling.
     #[serde(default, skip_serializing_if = "is_false")]
     pub bundle: bool,
-    /// `-5` and, where it is `+-`, `+5` are options.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub digits: String,
+    /// Where `-5` is an option.
+    #[serde(default, skip_serializing_if = "Digits::is_never")]
+    pub digits: Digits,
+    /// Options with a dash stand before the first sub-command, and nowhere else.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub options_first: bool,
     /// After `--`, every word is an operand.
     #[serde(default, skip_serializing_if = "is_false")]
     pub dashes: bool,
+    /// Sets of the program's file whose options may be said too; a checked form has none left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
     /// What may be said, in any order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<Option_>,
@@ -97,6 +103,28 @@ pub enum Stdin {
     Never,
     /// When no operand is a path, or one is `-`.
     WithoutFiles,
+}
+
+/// Where a number behind a dash is an option, as older programs have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Digits {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// Wherever an option may stand: grep.
+    Anywhere,
+    /// As the first word: head.
+    First,
+    /// As the first word, with one operand at most and no other option; `+5`, `-5f` and `+5f` too: tail.
+    Alone,
+}
+
+impl Digits {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+    fn is_never(&self) -> bool {
+        *self == Self::Never
+    }
 }
 
 /// A schema that cannot be used: key, and what is wrong with it.
@@ -203,10 +231,20 @@ impl Form {
         if self.words.iter().any(|word| word.split('|').any(|w| w.is_empty() || w.starts_with('-'))) {
             return Err("a sub-command cannot be empty or begin with '-'".to_owned());
         }
-        if !matches!(self.digits.as_str(), "" | "-" | "+-") {
-            return Err("digits: one of \"\", \"-\" and \"+-\"".to_owned());
+        self.check_spellings()
+    }
+
+    /// What getopt would read in another way than the form says cannot be a spelling.
+    fn check_spellings(&self) -> Result<(), String> {
+        if let Some(set) = self.with.first() {
+            return Err(format!("with: there is no set {set:?}"));
         }
-        Ok(())
+        let getopt = |name: &str| name.starts_with("--") || (name.len() == 2 && name.starts_with('-'));
+        let mut names = self.options.iter().flat_map(|option| &option.names);
+        match names.find(|name| self.bundle && !getopt(name)) {
+            Some(name) => Err(format!("{name} is no spelling where options can be bundled")),
+            None => Ok(()),
+        }
     }
 }
 

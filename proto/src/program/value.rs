@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Value {
     /// Anything.
     Text,
+    /// The name of something, which does not begin with a dash.
+    Name,
     /// A file; the sandbox decides which.
     Path,
     /// A whole number.
@@ -24,6 +26,10 @@ pub enum Value {
     OneOf(Vec<String>),
     /// Some of these words, joined by commas.
     ListOf(Vec<String>),
+    /// The same, each with an optional sign in front: `-rss,+pid`.
+    SignedListOf(Vec<String>),
+    /// Whole numbers, joined by commas.
+    Numbers,
 }
 
 impl Value {
@@ -32,6 +38,7 @@ impl Value {
         let Ok(text) = std::str::from_utf8(word) else { return matches!(self, Self::Text | Self::Path) };
         match self {
             Self::Text | Self::Path => true,
+            Self::Name => !text.is_empty() && !text.starts_with('-'),
             Self::Count => is_number(text, 18),
             Self::Size => is_size(text),
             Self::Seconds => {
@@ -47,14 +54,28 @@ impl Value {
                 (1..=49).contains(&text.len()) && text.bytes().all(plain)
             }
             Self::OneOf(words) => words.iter().any(|w| w == text),
-            Self::ListOf(words) => !text.is_empty() && text.split(',').all(|item| words.iter().any(|w| w == item)),
+            Self::ListOf(words) => text.split(',').all(|item| words.iter().any(|w| w == item)),
+            Self::SignedListOf(words) => text.split(',').all(|item| {
+                let unsigned = item.strip_prefix(['+', '-']).unwrap_or(item);
+                words.iter().any(|w| w == unsigned)
+            }),
+            Self::Numbers => text.split(',').all(|item| is_number(item, 10)),
         }
+    }
+
+    /// The part of a refused word that is wrong.
+    pub(super) fn wrong_item(&self, word: &[u8]) -> String {
+        let text = String::from_utf8_lossy(word).into_owned();
+        let is_list = matches!(self, Self::ListOf(_) | Self::SignedListOf(_) | Self::Numbers);
+        let wrong = text.split(',').find(|item| !self.accepts(item.as_bytes())).map(str::to_owned);
+        wrong.filter(|_| is_list).unwrap_or(text)
     }
 
     /// As help shows it.
     pub fn shown(&self) -> String {
         match self {
             Self::Text => "TEXT".to_owned(),
+            Self::Name => "NAME".to_owned(),
             Self::Path => "FILE".to_owned(),
             Self::Count => "N".to_owned(),
             Self::Size => "SIZE".to_owned(),
@@ -63,14 +84,24 @@ impl Value {
             Self::Address => "ADDRESS".to_owned(),
             Self::OneOf(words) => words.join("|"),
             Self::ListOf(words) => format!("{},…", words.join(",")),
+            Self::SignedListOf(words) => format!("±{},…", words.join(",")),
+            Self::Numbers => "N,…".to_owned(),
         }
     }
 
     /// Words that complete it.
     pub fn words(&self) -> &[String] {
         match self {
-            Self::OneOf(words) | Self::ListOf(words) => words,
-            Self::Text | Self::Path | Self::Count | Self::Size | Self::Seconds | Self::Interface | Self::Address => &[],
+            Self::OneOf(words) | Self::ListOf(words) | Self::SignedListOf(words) => words,
+            Self::Text
+            | Self::Name
+            | Self::Path
+            | Self::Count
+            | Self::Size
+            | Self::Seconds
+            | Self::Interface
+            | Self::Address
+            | Self::Numbers => &[],
         }
     }
 }

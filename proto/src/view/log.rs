@@ -64,9 +64,17 @@ fn message(body: &Body) -> String {
 
 /// What is executed, not what was typed: the argv of every stage.
 fn recorded(line: &LineRecorded) -> String {
-    let stage = |argv: &Vec<Vec<u8>>| argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+    let stage = |argv: &Vec<Vec<u8>>| argv.iter().map(|word| executed(word)).collect::<Vec<_>>().join(" ");
     let stages: Vec<_> = line.stages.iter().map(|s| stage(&s.argv)).collect();
-    escape(stages.join(" | ").as_bytes())
+    stages.join(" | ")
+}
+
+/// One word, byte for byte: a file that a pattern found need not have a name in UTF-8.
+fn executed(word: &[u8]) -> String {
+    match std::str::from_utf8(word) {
+        Ok(_) => escape(quote(word).as_bytes()),
+        Err(_) => format!("'{}'", escape(word)),
+    }
 }
 
 fn refused(line: &LineRefused) -> String {

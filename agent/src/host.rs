@@ -1,0 +1,224 @@
+//! The host of one session: makes its processes, waits for them, signals them.
+//!
+//! **Invariant:** one thread, one line at a time. No byte of a session passes through it: it makes pipes and hands
+//! their ends up. Whatever a line leaves behind is ended before its end is reported.
+//! **Not here:** who may run what; that was judged by the agent, and is looked up once more in `crate::table`.
+
+mod expand;
+mod line;
+mod stage;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use pact_policy::Limits;
+use pact_proto::wire::host::host_reply::Kind as Reply;
+use pact_proto::wire::host::host_request::Kind as Request;
+use pact_proto::wire::host::{Deliver, Delivery, Ended, GivenUp, HostReply, HostRequest, NotStarted, Start, Started};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, getppid, set_child_subreaper, set_parent_process_death_signal, setsid, wait,
+};
+
+use crate::packet;
+use crate::sandbox::cgroup::{LineGroup, SessionGroup};
+use crate::sandbox::{HOME, identity, namespace, sys};
+use crate::table::Table;
+use line::Line;
+
+/// What does not die of SIGKILL in this time waits in the kernel, and is given up.
+const GIVE_UP: Duration = Duration::from_secs(1);
+/// How often the groups of lines that were given up are tried again.
+const LATER: Duration = Duration::from_millis(250);
+
+/// What the launcher gives a host.
+pub(crate) struct Setup {
+    /// The uid that its programs run as.
+    pub(crate) uid: u32,
+    /// Its control groups.
+    pub(crate) group: SessionGroup,
+    /// What nobody in the session can open.
+    pub(crate) hidden: Vec<PathBuf>,
+    /// What bounds its programs.
+    pub(crate) limits: Limits,
+    /// The way to the agent.
+    pub(crate) agent: OwnedFd,
+}
+
+struct Host<'a> {
+    table: &'a Table,
+    setup: Setup,
+    /// Why this session cannot start anything.
+    broken: Option<String>,
+    line: Option<Line>,
+    abandoned: Vec<LineGroup>,
+}
+
+/// A host's whole life, in a process that was forked for it.
+pub(crate) fn run(table: &Table, setup: Setup, launcher: Pid) -> ! {
+    let broken = settle(table, &setup, launcher).err();
+    let mut host = Host { table, setup, broken, line: None, abandoned: Vec::new() };
+    let ended = host.serve();
+    // The launcher ends what is left in the group and takes it away.
+    let _launchers = host.setup.group.kill();
+    sys::exit(i32::from(ended.is_err()))
+}
+
+/// Everything that needs root's powers is done here, once; then they are given up.
+fn settle(table: &Table, setup: &Setup, launcher: Pid) -> Result<(), String> {
+    let text = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
+    // A session of its own, so that no stage has the agent's terminal.
+    setsid().map_err(text("session"))?;
+    rustix::thread::set_name(c"pact-host").map_err(text("name"))?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(text("parent"))?;
+    if getppid() != Some(launcher) {
+        return Err("the launcher is gone".to_owned());
+    }
+    set_child_subreaper(Some(getpid())).map_err(text("subreaper"))?;
+    setup.group.enter().map_err(|error| error.to_string())?;
+    namespace::enter(&table.socket_directories(), &setup.hidden).map_err(|error| error.to_string())?;
+    rustix::process::chdir(HOME).map_err(text(HOME))?;
+    identity::keep_only(identity::HOST).map_err(|error| format!("capabilities: {error}"))?;
+    rustix::thread::set_no_new_privs(true).map_err(text("no_new_privs"))
+}
+
+impl Host<'_> {
+    fn serve(&mut self) -> io::Result<()> {
+        loop {
+            let asked = self.wait()?;
+            self.reap();
+            if asked {
+                match packet::receive::<HostRequest>(&self.setup.agent)? {
+                    Some((request, _)) => self.handle(request)?,
+                    None => return Ok(()),
+                }
+            }
+            self.advance()?;
+        }
+    }
+
+    /// Waits until something happens; answers whether the agent has sent something.
+    fn wait(&self) -> io::Result<bool> {
+        let mut watched = vec![PollFd::new(&self.setup.agent, PollFlags::IN)];
+        let mut timeout = (!self.abandoned.is_empty()).then_some(LATER);
+        if let Some(line) = &self.line {
+            watched.extend(line.running().map(|process| PollFd::from_borrowed_fd(process, PollFlags::IN)));
+            if let Some(deadline) = line.deadline() {
+                watched.push(PollFd::new(line.group(), PollFlags::PRI));
+                let left = deadline.saturating_duration_since(Instant::now());
+                timeout = Some(timeout.map_or(left, |other| other.min(left)));
+            }
+        }
+        let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+        match poll(&mut watched, timeout.as_ref()) {
+            Ok(_) => Ok(!watched[0].revents().is_empty()),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes every process that has ended, orphans of lines too.
+    fn reap(&mut self) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if let Some(line) = &mut self.line {
+                line.ended(pid, status);
+            }
+        }
+        self.abandoned.retain(|group| !group.remove());
+    }
+
+    fn handle(&mut self, request: HostRequest) -> io::Result<()> {
+        match request.kind {
+            Some(Request::Start(start)) => {
+                let begun = self.idle().and_then(|()| self.start(&start));
+                self.answer(start.line_id, begun)
+            }
+            Some(Request::Expand(expand)) => {
+                let begun = self.idle().and_then(|()| self.expand(&expand));
+                self.answer(expand.line_id, begun)
+            }
+            Some(Request::Deliver(deliver)) => self.deliver(&deliver),
+            None => Err(packet::unexpected("an empty request")),
+        }
+    }
+
+    fn idle(&self) -> Result<(), Failure> {
+        match (&self.broken, &self.line) {
+            (Some(why), _) => Err(Failure::all(why.clone())),
+            (None, Some(_)) => Err(Failure::all("a line is running already")),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn start(&self, start: &Start) -> Result<(Line, Vec<OwnedFd>), Failure> {
+        Line::start(self.table, &self.setup, start)
+    }
+
+    fn expand(&self, asked: &pact_proto::wire::host::Expand) -> Result<(Line, Vec<OwnedFd>), Failure> {
+        Line::expand(self.table, &self.setup, asked)
+    }
+
+    fn answer(&mut self, line_id: u64, begun: Result<(Line, Vec<OwnedFd>), Failure>) -> io::Result<()> {
+        match begun {
+            Ok((line, pipes)) => {
+                self.line = Some(line);
+                let pipes: Vec<_> = pipes.iter().map(std::os::fd::AsFd::as_fd).collect();
+                self.send(Reply::Started(Started { line_id }), &pipes)
+            }
+            Err(Failure { stage, reason }) => self.send(Reply::NotStarted(NotStarted { line_id, stage, reason }), &[]),
+        }
+    }
+
+    fn deliver(&mut self, deliver: &Deliver) -> io::Result<()> {
+        // A signal for a line that is over has come too late, and harms nobody.
+        let Some(line) = self.line.as_mut().filter(|line| line.id() == deliver.line_id) else { return Ok(()) };
+        match deliver.what() {
+            Delivery::Unspecified => return Err(packet::unexpected("a delivery of nothing")),
+            Delivery::Interrupt => line.signal(Signal::INT),
+            Delivery::Quit => line.signal(Signal::QUIT),
+            Delivery::Kill => line.kill(),
+        }
+        Ok(())
+    }
+
+    /// Ends a line whose stages are gone, or that did not die in time.
+    fn advance(&mut self) -> io::Result<()> {
+        let Some(line) = &mut self.line else { return Ok(()) };
+        if line.all_ended() && line.deadline().is_none() {
+            line.kill();
+        }
+        let is_over = line.all_ended() && !line.group().is_populated()?;
+        let is_late = line.deadline().is_some_and(|deadline| Instant::now() >= deadline);
+        if !is_over && !is_late {
+            return Ok(());
+        }
+        let Some(line) = self.line.take() else { return Ok(()) };
+        let line_id = line.id();
+        let (stages, group) = line.conclude();
+        if !group.remove() {
+            self.abandoned.push(group);
+        }
+        self.send(
+            if is_over { Reply::Ended(Ended { line_id, stages }) } else { Reply::GivenUp(GivenUp { line_id, stages }) },
+            &[],
+        )
+    }
+
+    fn send(&self, kind: Reply, descriptors: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<()> {
+        packet::send(&self.setup.agent, &HostReply { kind: Some(kind) }, descriptors)
+    }
+}
+
+/// Nothing was started: which stage stood in the way, and why.
+struct Failure {
+    stage: u32,
+    reason: String,
+}
+
+impl Failure {
+    fn all(reason: impl Into<String>) -> Self {
+        Self { stage: 0, reason: reason.into() }
+    }
+}

@@ -1,0 +1,265 @@
+//! The launcher: root, one thread, forked before the agent had a key, a thread or a database; it makes hosts.
+//!
+//! **Invariant:** it is the only process that makes hosts, and it makes them from root's own whitelist. When the
+//! agent goes, it ends every session and goes too; when it goes, the agent does.
+//! **Not here:** the way to it from the agent (`crate::link`).
+
+mod selftest;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::RangeInclusive;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use pact_policy::{Limits, Whitelist};
+use pact_proto::model::SessionId;
+use pact_proto::wire::host::launcher_reply::Kind as Reply;
+use pact_proto::wire::host::launcher_request::Kind as Request;
+use pact_proto::wire::host::{HostReady, LauncherFailed, LauncherReply, LauncherRequest, OpenSession};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
+
+use crate::config::Config;
+use crate::host;
+use crate::packet;
+use crate::sandbox::allowlist::AllowlistError;
+use crate::sandbox::cgroup::{SessionGroup, Tree};
+use crate::sandbox::sys::{self, Fork};
+use crate::table::Table;
+
+/// How often groups that are not empty yet are tried again.
+const LATER: Duration = Duration::from_millis(100);
+/// What does not die in this time when the agent goes is left to the next one.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a launcher must know; made before the fork.
+pub struct Settings {
+    table: Table,
+    limits: Limits,
+    hidden: Vec<PathBuf>,
+    uids: RangeInclusive<u32>,
+}
+
+/// The launcher cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LauncherError {
+    /// A filter cannot be made.
+    #[error("{0}")]
+    Allowlist(#[from] AllowlistError),
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl Settings {
+    /// `hidden` is what no session sees.
+    pub fn new(
+        config: &Config,
+        whitelist: &Whitelist,
+        limits: &Limits,
+        hidden: Vec<PathBuf>,
+    ) -> Result<Self, LauncherError> {
+        let table = Table::new(whitelist)?;
+        Ok(Self { table, limits: limits.clone(), hidden, uids: config.sessions.uids.clone() })
+    }
+}
+
+/// Forks it; answers the agent's end of the way to it. For a process with one thread.
+pub fn start(settings: Settings) -> Result<OwnedFd, LauncherError> {
+    let (ours, theirs) = packet::roomy_pair()?;
+    let agent = getpid();
+    match sys::fork()? {
+        Fork::Parent(_) => Ok(ours),
+        Fork::Child => {
+            drop(ours);
+            let ended = detach().and_then(|()| Launcher::new(settings, agent, theirs)?.serve());
+            sys::exit(i32::from(ended.is_err()))
+        }
+    }
+}
+
+/// Leaves the agent's terminal and standard streams; only what it has to complain of goes to the old stderr.
+fn detach() -> io::Result<()> {
+    setsid()?;
+    rustix::thread::set_name(c"pact-launcher")?;
+    sys::ignore_endings()?;
+    let null = openat(CWD, "/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(())
+}
+
+struct Launcher {
+    settings: Settings,
+    agent: OwnedFd,
+    tree: Result<Tree, String>,
+    hosts: BTreeMap<SessionId, RunningHost>,
+    /// Groups of sessions that are over and not empty yet.
+    leaving: Vec<SessionGroup>,
+    next_uid: u32,
+}
+
+struct RunningHost {
+    pid: Pid,
+    /// Becomes readable when it has ended.
+    handle: OwnedFd,
+    uid: u32,
+    group: SessionGroup,
+}
+
+impl Launcher {
+    fn new(settings: Settings, agent_pid: Pid, agent: OwnedFd) -> io::Result<Self> {
+        let pid = agent_pid.as_raw_nonzero().get().unsigned_abs();
+        // Begins anywhere in the range, so that an agent that is started again does not use the same uids again.
+        let mut random = [0; 4];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let width = settings.uids.end() - settings.uids.start() + 1;
+        let next_uid = settings.uids.start() + u32::from_ne_bytes(random) % width;
+        let tree = Tree::make(pid).map_err(|error| error.to_string());
+        Ok(Self { settings, agent, tree, hosts: BTreeMap::new(), leaving: Vec::new(), next_uid })
+    }
+
+    fn serve(mut self) -> io::Result<()> {
+        let served = self.until_the_agent_goes();
+        self.end_everything();
+        served
+    }
+
+    fn until_the_agent_goes(&mut self) -> io::Result<()> {
+        loop {
+            let asked = self.wait()?;
+            self.reap();
+            if !asked {
+                continue;
+            }
+            match packet::receive::<LauncherRequest>(&self.agent)? {
+                Some((LauncherRequest { kind: Some(Request::OpenSession(open)) }, _)) => self.open_session(&open)?,
+                Some((LauncherRequest { kind: Some(Request::SelfTest(_)) }, _)) => {
+                    let report = self.self_test();
+                    self.send(Reply::SelfTest(report), &[])?;
+                }
+                Some((LauncherRequest { kind: None }, _)) => return Err(packet::unexpected("an empty request")),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits until something happens; answers whether the agent has sent something.
+    fn wait(&self) -> io::Result<bool> {
+        let mut watched = vec![PollFd::new(&self.agent, PollFlags::IN)];
+        watched.extend(self.hosts.values().map(|host| PollFd::new(&host.handle, PollFlags::IN)));
+        let timeout = (!self.leaving.is_empty()).then(|| Timespec::try_from(LATER)).transpose();
+        match poll(&mut watched, timeout.map_err(io::Error::other)?.as_ref()) {
+            Ok(_) => Ok(!watched[0].revents().is_empty()),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes hosts that have ended, and whatever of their sessions is left.
+    fn reap(&mut self) {
+        let ended = |host: &RunningHost| !matches!(waitpid(Some(host.pid), WaitOptions::NOHANG), Ok(None));
+        let gone: Vec<SessionId> =
+            self.hosts.iter().filter(|(_, host)| ended(host)).map(|(session, _)| *session).collect();
+        for host in gone.iter().filter_map(|session| self.hosts.remove(session)) {
+            // What cannot be ended now is tried again below, and by the next agent.
+            let _later = host.group.kill();
+            self.leaving.push(host.group);
+        }
+        self.leaving.retain(|group| !group.remove());
+    }
+
+    fn open_session(&mut self, asked: &OpenSession) -> io::Result<()> {
+        let session_id = asked.session_id.clone();
+        match self.host(&asked.session_id) {
+            Ok((uid, host)) => self.send(Reply::HostReady(HostReady { session_id, uid }), &[host]),
+            Err(reason) => self.send(Reply::Failed(LauncherFailed { session_id, reason }), &[]),
+        }
+    }
+
+    /// Forks a host for a session; answers its uid and the agent's end of the way to it.
+    fn host(&mut self, session: &[u8]) -> Result<(u32, OwnedFd), String> {
+        let session = SessionId::from_slice(session).ok_or("a session has 16 bytes")?;
+        if self.hosts.contains_key(&session) {
+            return Err("this session has a host already".to_owned());
+        }
+        let uid = self.fresh_uid()?;
+        let (setup, ours) = self.setup(&name(session), uid)?;
+        let group = setup.group.clone();
+        let text = |error: io::Error| format!("host: {error}");
+        let pid = spawn(&self.settings.table, setup, (&self.agent, &ours)).map_err(text)?;
+        let handle = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| text(error.into()))?;
+        self.hosts.insert(session, RunningHost { pid, handle, uid, group });
+        Ok((uid, ours))
+    }
+
+    /// What a host gets, and the agent's end of the way to it.
+    fn setup(&self, name: &str, uid: u32) -> Result<(host::Setup, OwnedFd), String> {
+        let tree = self.tree.as_ref().map_err(Clone::clone)?;
+        let group = tree.session(name, &self.settings.limits).map_err(|error| error.to_string())?;
+        let (ours, agent) = packet::roomy_pair().map_err(|error| format!("host: {error}"))?;
+        let (hidden, limits) = (self.settings.hidden.clone(), self.settings.limits.clone());
+        Ok((host::Setup { uid, group, hidden, limits, agent }, ours))
+    }
+
+    /// A uid that no session has; one that was given back comes round again only after all others.
+    fn fresh_uid(&mut self) -> Result<u32, String> {
+        let uids = self.settings.uids.clone();
+        for _ in 0..=self.hosts.len() {
+            let uid = self.next_uid;
+            self.next_uid = if uid == *uids.end() { *uids.start() } else { uid + 1 };
+            if !self.hosts.values().any(|host| host.uid == uid) {
+                return Ok(uid);
+            }
+        }
+        Err("every uid of the range is in use".to_owned())
+    }
+
+    fn send(&self, kind: Reply, descriptors: &[OwnedFd]) -> io::Result<()> {
+        let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        packet::send(&self.agent, &LauncherReply { kind: Some(kind) }, &descriptors)
+    }
+
+    fn end_everything(&mut self) {
+        let deadline = Instant::now() + LAST_PATIENCE;
+        for host in self.hosts.values() {
+            // What cannot be ended is ended by the next agent.
+            let _next = host.group.kill();
+        }
+        while (!self.hosts.is_empty() || !self.leaving.is_empty()) && Instant::now() < deadline {
+            self.reap();
+            let mut watched: Vec<_> =
+                self.hosts.values().map(|host| PollFd::new(&host.handle, PollFlags::IN)).collect();
+            // Groups have no descriptor to wait for; they are empty a moment after their processes are gone.
+            let moment = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+            let _woken = poll(&mut watched, Some(&moment));
+        }
+        if let Ok(tree) = &self.tree {
+            tree.leave();
+            tree.remove();
+        }
+    }
+}
+
+/// Of the session's control groups.
+fn name(session: SessionId) -> String {
+    session.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Forks the process that becomes a host; what it must not hold is closed in it first.
+fn spawn(table: &Table, setup: host::Setup, (agent, other_end): (&OwnedFd, &OwnedFd)) -> io::Result<Pid> {
+    let launcher = getpid();
+    match sys::fork()? {
+        Fork::Parent(pid) => Ok(pid),
+        Fork::Child => {
+            // As long as a copy of it is open, nobody notices that the launcher is gone.
+            if sys::close_in_child(&[agent.as_fd(), other_end.as_fd()]).is_err() {
+                sys::exit(1);
+            }
+            host::run(table, setup, launcher)
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Control groups: what a session may use in all, and the only sure way to end whatever a line left behind.
+//!
+//! **Invariant:** version 2 is there and can kill, or no session is made. Memory, processes and processor time are
+//! bounded in version 2 where its controllers are there, in version 1 where only they are; `held` says which.
+//! **Why:** a process can leave its process group and its session, but not its control group.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use pact_policy::Limits;
+
+/// Sessions give way to jobs: half of the usual weight.
+const CPU_WEIGHT_V2: &str = "50";
+const CPU_SHARES_V1: &str = "512";
+
+/// What is bounded, by the name of its controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Controller {
+    Memory,
+    Pids,
+    Cpu,
+}
+
+impl Controller {
+    const ALL: [Self; 3] = [Self::Memory, Self::Pids, Self::Cpu];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Pids => "pids",
+            Self::Cpu => "cpu",
+        }
+    }
+
+    /// File and value of the limit.
+    fn limit(self, version: Version, limits: &Limits) -> (&'static str, String) {
+        match (self, version) {
+            (Self::Memory, Version::Two) => ("memory.max", limits.memory_bytes.to_string()),
+            (Self::Memory, Version::One) => ("memory.limit_in_bytes", limits.memory_bytes.to_string()),
+            // The host is one of them.
+            (Self::Pids, _) => ("pids.max", (limits.processes + 1).to_string()),
+            (Self::Cpu, Version::Two) => ("cpu.weight", CPU_WEIGHT_V2.to_owned()),
+            (Self::Cpu, Version::One) => ("cpu.shares", CPU_SHARES_V1.to_owned()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+/// Where the limit of one controller is set.
+#[derive(Clone, Debug)]
+struct Held {
+    controller: Controller,
+    version: Version,
+    /// The tree's directory in that hierarchy.
+    directory: PathBuf,
+}
+
+/// All groups of one agent: `<own group>/pact-<pid>` in every hierarchy that is used.
+pub struct Tree {
+    directory: PathBuf,
+    held: Vec<Held>,
+}
+
+/// The groups of one session.
+#[derive(Clone)]
+pub struct SessionGroup {
+    directory: PathBuf,
+    /// Directories in hierarchies of version 1.
+    others: Vec<PathBuf>,
+}
+
+/// The group of one line.
+pub struct LineGroup {
+    directory: PathBuf,
+    events: File,
+    members: File,
+}
+
+/// A group cannot be made or asked.
+#[derive(Debug, thiserror::Error)]
+#[error("control group {}: {what}", path.display())]
+pub struct GroupError {
+    path: PathBuf,
+    what: String,
+}
+
+fn wrong(path: &Path) -> impl FnOnce(io::Error) -> GroupError + use<'_> {
+    move |error| GroupError { path: path.to_owned(), what: error.to_string() }
+}
+
+impl Tree {
+    /// Makes it for the agent `pid`, and moves what is in the agent's own group into it, unless that is the root.
+    pub fn make(agent: u32) -> Result<Self, GroupError> {
+        let mounts = read(Path::new("/proc/self/mountinfo"))?;
+        let own = read(Path::new("/proc/self/cgroup"))?;
+        let base = hierarchy(&mounts, &own, None).ok_or_else(|| GroupError {
+            path: "/sys/fs/cgroup".into(),
+            what: "version 2 is not mounted, and without it what a line left behind cannot be ended".to_owned(),
+        })?;
+        let directory = base.join(format!("pact-{agent}"));
+        make(&directory)?;
+        if !directory.join("cgroup.kill").exists() {
+            return Err(GroupError { path: directory, what: "this kernel cannot kill a group".to_owned() });
+        }
+        clear_dead(&base, agent);
+        // A group that is not the root can hold processes or hand out controllers, not both.
+        if base.join("cgroup.type").exists() {
+            let leaf = directory.join("agent");
+            make(&leaf)?;
+            for pid in [agent, std::process::id()] {
+                write(&leaf.join("cgroup.procs"), &pid.to_string())?;
+            }
+        }
+        let held = Controller::ALL.into_iter().filter_map(|controller| {
+            two(&base, &directory, controller).or_else(|| one(&mounts, &own, controller, agent))
+        });
+        let held = held.collect();
+        Ok(Self { directory, held })
+    }
+
+    /// What holds, in words.
+    pub fn layers(&self) -> Vec<String> {
+        let version = |held: &Held| match held.version {
+            Version::One => 1,
+            Version::Two => 2,
+        };
+        let limit = |held: &Held| format!("{} limit (cgroup v{})", held.controller.name(), version(held));
+        std::iter::once("cgroup v2 kill".to_owned()).chain(self.held.iter().map(limit)).collect()
+    }
+
+    /// The groups of a session, with its limits.
+    pub fn session(&self, name: &str, limits: &Limits) -> Result<SessionGroup, GroupError> {
+        let mut group = SessionGroup { directory: self.directory.join(name), others: Vec::new() };
+        make(&group.directory)?;
+        make(&group.directory.join("host"))?;
+        for Held { controller, version, directory } in &self.held {
+            let place = directory.join(name);
+            if *version == Version::One {
+                make(&place)?;
+                group.others.push(place.clone());
+            }
+            let (file, value) = controller.limit(*version, limits);
+            write(&place.join(file), &value)?;
+        }
+        Ok(group)
+    }
+
+    /// Moves this process back to where it came from, so that the tree can go.
+    pub fn leave(&self) {
+        // The groups of a supervisor that is stopping go with it.
+        let _stays = self.directory.parent().map(|base| fs::write(base.join("cgroup.procs"), "0"));
+    }
+
+    /// Takes everything away that is empty; answers whether nothing is left.
+    pub fn remove(&self) -> bool {
+        let leaf = self.directory.join("agent");
+        let gone = |path: &Path| !path.exists() || fs::remove_dir(path).is_ok();
+        let others = self.held.iter().filter(|held| held.version == Version::One);
+        // Every one of them is tried, whatever becomes of the others.
+        let stay = others.filter(|held| !gone(&held.directory)).count();
+        gone(&leaf) && gone(&self.directory) && stay == 0
+    }
+}
+
+impl SessionGroup {
+    /// Moves this process, which is the host, into it.
+    pub fn enter(&self) -> Result<(), GroupError> {
+        let leaf = self.directory.join("host");
+        std::iter::once(&leaf).chain(&self.others).try_for_each(|group| write(&group.join("cgroup.procs"), "0"))
+    }
+
+    /// The group of a line.
+    pub fn line(&self, id: u64) -> Result<LineGroup, GroupError> {
+        let directory = self.directory.join(format!("line-{id}"));
+        make(&directory)?;
+        let open = |name: &str, write: bool| {
+            let path = directory.join(name);
+            File::options().read(!write).write(write).open(&path).map_err(wrong(&path))
+        };
+        Ok(LineGroup { events: open("cgroup.events", false)?, members: open("cgroup.procs", true)?, directory })
+    }
+
+    /// Ends everything in it.
+    pub fn kill(&self) -> Result<(), GroupError> {
+        write(&self.directory.join("cgroup.kill"), "1")
+    }
+
+    /// Takes it away with the groups of its lines; answers whether it is gone.
+    pub fn remove(&self) -> bool {
+        let lines = fs::read_dir(&self.directory).map(|items| items.flatten().map(|item| item.path()).collect());
+        let lines: Vec<PathBuf> = lines.unwrap_or_default();
+        for line in lines.iter().filter(|path| path.is_dir()) {
+            // One that is not empty yet is asked again.
+            let _later = fs::remove_dir(line);
+        }
+        let gone = |path: &Path| !path.exists() || fs::remove_dir(path).is_ok();
+        let stay = self.others.iter().filter(|other| !gone(other)).count();
+        gone(&self.directory) && stay == 0
+    }
+}
+
+impl LineGroup {
+    /// Moves this process, which is about to become a stage, into it.
+    pub fn enter(&self) -> io::Result<()> {
+        (&self.members).write_all(b"0")
+    }
+
+    /// Ends everything in it.
+    pub fn kill(&self) -> Result<(), GroupError> {
+        write(&self.directory.join("cgroup.kill"), "1")
+    }
+
+    /// Whether anything in it lives.
+    pub fn is_populated(&self) -> io::Result<bool> {
+        let mut text = String::new();
+        (&self.events).rewind()?;
+        (&self.events).read_to_string(&mut text)?;
+        Ok(!text.lines().any(|line| line == "populated 0"))
+    }
+
+    /// Takes it away; answers whether it is gone.
+    pub fn remove(&self) -> bool {
+        fs::remove_dir(&self.directory).is_ok()
+    }
+}
+
+/// Becomes ready with POLLPRI when it was populated and is empty, or the other way round.
+impl AsFd for LineGroup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+}
+
+/// A controller of version 2: handed down from the base to the sessions.
+fn two(base: &Path, directory: &Path, controller: Controller) -> Option<Held> {
+    let there = fs::read_to_string(base.join("cgroup.controllers")).ok()?;
+    if !there.split_whitespace().any(|name| name == controller.name()) {
+        return None;
+    }
+    let enable = format!("+{}", controller.name());
+    for level in [base, directory] {
+        fs::write(level.join("cgroup.subtree_control"), &enable).ok()?;
+    }
+    Some(Held { controller, version: Version::Two, directory: directory.to_owned() })
+}
+
+/// A controller of version 1, where it is mounted.
+fn one(mounts: &str, own: &str, controller: Controller, agent: u32) -> Option<Held> {
+    let base = hierarchy(mounts, own, Some(controller.name()))?;
+    let directory = base.join(format!("pact-{agent}"));
+    make(&directory).ok()?;
+    Some(Held { controller, version: Version::One, directory })
+}
+
+/// This process's own directory in a hierarchy: of version 2, or of a controller of version 1.
+fn hierarchy(mounts: &str, own: &str, controller: Option<&str>) -> Option<PathBuf> {
+    let point = mounts.lines().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let fields: Vec<&str> = filesystem.split(' ').collect();
+        let fits = match controller {
+            None => fields.first() == Some(&"cgroup2"),
+            Some(name) => fields.first() == Some(&"cgroup") && fields.get(2)?.split(',').any(|option| option == name),
+        };
+        let mut places = mount.split(' ').skip(3);
+        let (root, point) = (places.next()?, places.next()?);
+        fits.then(|| (root.to_owned(), point.to_owned()))
+    });
+    let (root, point) = point?;
+    let path = own.lines().find_map(|line| {
+        let (names, path) = line.split_once(':')?.1.split_once(':')?;
+        let fits = controller.map_or(names.is_empty(), |name| names.split(',').any(|n| n == name));
+        fits.then_some(path)
+    })?;
+    // A container may see only a part of the hierarchy.
+    let below = path.strip_prefix(root.as_str()).unwrap_or(path);
+    let place = Path::new(&point).join(below.trim_start_matches('/'));
+    Some(if place.is_dir() { place } else { point.into() })
+}
+
+/// Groups of agents that are dead: what is in them is ended, what is empty goes.
+fn clear_dead(base: &Path, agent: u32) {
+    for item in fs::read_dir(base).into_iter().flatten().flatten() {
+        let name = item.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix("pact-")).and_then(|pid| pid.parse::<u32>().ok());
+        let Some(pid) = pid.filter(|pid| *pid != agent && !Path::new(&format!("/proc/{pid}")).exists()) else {
+            continue;
+        };
+        // What cannot be taken away now is taken away by the next agent.
+        let _later = write(&base.join(format!("pact-{pid}")).join("cgroup.kill"), "1");
+        remove_all(&item.path());
+    }
+}
+
+/// Directories first; one that is not empty stays.
+fn remove_all(directory: &Path) {
+    for item in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if item.path().is_dir() {
+            remove_all(&item.path());
+        }
+    }
+    let _stays = fs::remove_dir(directory);
+}
+
+fn read(path: &Path) -> Result<String, GroupError> {
+    fs::read_to_string(path).map_err(wrong(path))
+}
+
+fn write(path: &Path, value: &str) -> Result<(), GroupError> {
+    fs::write(path, value).map_err(wrong(path))
+}
+
+fn make(path: &Path) -> Result<(), GroupError> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(wrong(path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+30 20 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+31 20 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+32 20 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
+    const OWN: &str = "4:memory:/\n3:cpu,cpuacct:/\n0::/";
+
+    #[test]
+    fn a_hierarchy_is_found_by_its_controller() {
+        let of = |controller| hierarchy(MOUNTS, OWN, controller);
+        assert_eq!(of(None), Some("/sys/fs/cgroup/unified".into()));
+        assert_eq!(of(Some("cpu")), Some("/sys/fs/cgroup/cpu,cpuacct".into()));
+        assert_eq!(of(Some("pids")), None);
+    }
+}

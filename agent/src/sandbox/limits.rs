@@ -1,0 +1,35 @@
+//! Resource limits of a stage: setrlimit(2), which holds on every kernel.
+//!
+//! **Invariant:** soft and hard limit are the same, so nothing can be raised again.
+//! **Not here:** what a session may use in all, which is its control group's.
+
+use std::io;
+
+use pact_policy::Limits;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The usual size of a stack; what a program needs for its arguments comes out of it.
+const STACK_BYTES: u64 = 8 << 20;
+
+/// Sets the limits of this process.
+pub fn set(limits: &Limits) -> io::Result<()> {
+    for (resource, most) in [
+        // Nothing of a stage goes to a file, a core dump or a lock in memory.
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+        (Resource::Memlock, 0),
+        (Resource::Msgqueue, 0),
+        (Resource::Rtprio, 0),
+        (Resource::Stack, STACK_BYTES),
+        (Resource::Data, limits.memory_bytes),
+        (Resource::Nofile, limits.open_files),
+        (Resource::Cpu, limits.cpu_seconds),
+        // Counts by uid, and a session has one of its own.
+        (Resource::Nproc, limits.processes),
+    ] {
+        // Root on a restricted machine may be unable to raise a hard limit; a lower one is kept.
+        let most = getrlimit(resource).maximum.map_or(most, |before| before.min(most));
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    Ok(())
+}

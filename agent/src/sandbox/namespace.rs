@@ -1,0 +1,104 @@
+//! What a session sees of the node's files: the node's own tree, with /run emptied, /tmp read-only, and pact's own
+//! files and whatever the site names covered.
+//!
+//! **Invariant:** nothing here changes what the node sees: the namespace is the session's own, and its mounts do not
+//! travel back. Mounts of the node do travel in, and unmounts too.
+//! **Why:** slave propagation: a private copy would pin every file system that was mounted when the session began.
+
+use std::ffi::CString;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::CWD;
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind_recursive, mount_change,
+    mount_remount, move_mount, open_tree,
+};
+
+use super::{HOME, sys};
+
+/// Where programs would leave things for others.
+const SHARED: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+const RUN: &str = "/run";
+const CLOSED: &str = "/run/closed";
+
+/// A view that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("mounts: {}: {what}: {source}", path.display())]
+pub struct NamespaceError {
+    path: PathBuf,
+    what: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+fn wrong<E: Into<io::Error>>(path: impl Into<PathBuf>, what: &'static str) -> impl FnOnce(E) -> NamespaceError {
+    let path = path.into();
+    move |error| NamespaceError { path, what, source: error.into() }
+}
+
+/// Gives this process its own view. `sockets` are directories below /run that stay; `hidden` are files and
+/// directories that nobody in the session can open.
+pub fn enter(sockets: &[PathBuf], hidden: &[PathBuf]) -> Result<(), NamespaceError> {
+    sys::unshare_mounts().map_err(wrong("/", "no namespace can be made"))?;
+    let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    mount_change("/", slave).map_err(wrong("/", "its mounts cannot be made to follow the node's"))?;
+    let kept = sockets.iter().filter(|path| path.is_dir()).map(|path| keep(path)).collect::<Result<Vec<_>, _>>()?;
+    // Before /run is covered, because files below it may be among them.
+    let hidden: Vec<(PathBuf, bool)> = hidden.iter().filter_map(|path| real(path)).collect();
+    empty_run(&kept)?;
+    for path in SHARED.iter().map(Path::new).filter(|path| path.is_dir()) {
+        mount_bind_recursive(path, path).map_err(wrong(path, "cannot be bound"))?;
+        let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+        mount_remount(path, flags, c"").map_err(wrong(path, "cannot be made read-only"))?;
+    }
+    hidden.iter().filter(|(path, _)| path.exists()).try_for_each(|(path, is_directory)| cover(path, *is_directory))
+}
+
+/// Resolves a link, so that what is covered is what it leads to; what is not there need not be covered.
+fn real(path: &Path) -> Option<(PathBuf, bool)> {
+    let real = path.canonicalize().ok()?;
+    let is_directory = real.is_dir();
+    Some((real, is_directory))
+}
+
+/// A copy of a directory's mount, to be put back once /run is another one.
+fn keep(path: &Path) -> Result<(PathBuf, OwnedFd), NamespaceError> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let tree = open_tree(CWD, path, flags).map_err(wrong(path, "cannot be kept"))?;
+    Ok((path.to_owned(), tree))
+}
+
+fn empty_run(kept: &[(PathBuf, OwnedFd)]) -> Result<(), NamespaceError> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("pact", RUN, "tmpfs", flags, c"mode=0755,size=64k,nr_inodes=256").map_err(wrong(RUN, "cannot be covered"))?;
+    directory(Path::new(HOME), 0o555)?;
+    File::create(CLOSED).map_err(wrong(CLOSED, "cannot be made"))?;
+    fs::set_permissions(CLOSED, Permissions::from_mode(0o000)).map_err(wrong(CLOSED, "its mode cannot be set"))?;
+    for (path, tree) in kept {
+        directory(path, 0o755)?;
+        move_mount(tree.as_fd(), c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .map_err(wrong(path, "cannot be put back"))?;
+    }
+    mount_remount(RUN, flags | MountFlags::RDONLY, c"mode=0755,size=64k,nr_inodes=256")
+        .map_err(wrong(RUN, "cannot be made read-only"))
+}
+
+fn directory(path: &Path, mode: u32) -> Result<(), NamespaceError> {
+    fs::create_dir_all(path).map_err(wrong(path, "cannot be made"))?;
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(wrong(path, "its mode cannot be set"))
+}
+
+/// Nobody can open what is covered: a directory without rights, or a file without.
+fn cover(path: &Path, is_directory: bool) -> Result<(), NamespaceError> {
+    if is_directory {
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
+        let options = CString::new("mode=0000,size=4k,nr_inodes=2").unwrap_or_default();
+        mount("pact", path, "tmpfs", flags, options.as_c_str()).map_err(wrong(path, "cannot be covered"))
+    } else {
+        rustix::mount::mount_bind(CLOSED, path).map_err(wrong(path, "cannot be covered"))
+    }
+}

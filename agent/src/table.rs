@@ -1,0 +1,148 @@
+//! The whitelist as launcher and host know it: each program with its filter compiled and its groups looked up.
+//!
+//! **Invariant:** made by the launcher from root's own files before any session exists; what the agent asks for is
+//! looked up here again, argv included.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use nix::unistd::Group;
+use pact_policy::{Limits, Whitelist};
+use pact_proto::program::{Profile, Program};
+
+use crate::sandbox::allowlist::{Allowlist, AllowlistError};
+use crate::sandbox::binary::{Binary, BinaryError};
+use crate::sandbox::files::Files;
+use crate::sandbox::identity::Identity;
+use crate::sandbox::{Bounds, Prepared, SandboxError};
+
+/// The program of the self-test: this one.
+pub(crate) const PROBE: &str = "pact-agent";
+const PROBE_SCHEMA: &str = r#"
+name = "pact-agent"
+about = "try to break out"
+paths = ["/proc/self/exe"]
+[[form]]
+effect = "read"
+options = [{ names = ["--probe"], about = "try to break out" }]
+"#;
+
+/// Programs by name.
+pub(crate) struct Table(BTreeMap<String, Row>);
+
+struct Row {
+    program: Program,
+    /// The program is this agent's own file, for the self-test.
+    is_own: bool,
+    groups: Vec<u32>,
+    allowlist: Allowlist,
+    expansion: Allowlist,
+}
+
+/// A program that cannot be started as asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TableError {
+    /// No such program.
+    #[error("{0:?} is not on the whitelist of this node")]
+    Unknown(String),
+    /// The schema does not allow this argv.
+    #[error("{program}: {what}")]
+    Arguments { program: String, what: String },
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
+impl Table {
+    /// Of everything on the whitelist.
+    pub(crate) fn new(whitelist: &Whitelist) -> Result<Self, AllowlistError> {
+        let rows = whitelist.programs().map(|program| Row::new(program.clone(), false));
+        Ok(Self::of(rows.collect::<Result<_, _>>()?))
+    }
+
+    /// Of the self-test alone.
+    pub(crate) fn of_probe() -> Result<Self, String> {
+        let program = Program::from_toml(PROBE_SCHEMA).map_err(|error| error.to_string())?;
+        let row = Row::new(program, true).map_err(|error| error.to_string())?;
+        Ok(Self::of(vec![row]))
+    }
+
+    fn of(rows: Vec<Row>) -> Self {
+        Self(rows.into_iter().map(|row| (row.program.name().to_string(), row)).collect())
+    }
+
+    /// Directories of the sockets that profiles name, to be kept in the sessions' /run.
+    pub(crate) fn socket_directories(&self) -> Vec<PathBuf> {
+        let sockets = self.0.values().flat_map(|row| &row.program.profile().sockets);
+        let mut directories: Vec<_> = sockets.filter_map(|path| path.parent()).map(PathBuf::from).collect();
+        directories.sort();
+        directories.dedup();
+        directories
+    }
+
+    fn row(&self, name: &str) -> Result<&Row, TableError> {
+        self.0.get(name).ok_or_else(|| TableError::Unknown(name.to_owned()))
+    }
+
+    /// Opens and checks all that a stage needs.
+    pub(crate) fn prepare(
+        &self,
+        name: &str,
+        argv: &[Vec<u8>],
+        environment: &[String],
+        (uid, limits): (u32, &Limits),
+    ) -> Result<Prepared, TableError> {
+        let row = self.row(name)?;
+        row.check(name, argv)?;
+        let binary = row.binary().map_err(SandboxError::from)?;
+        let files = Files::of_program(&binary, row.profile()).map_err(SandboxError::from)?;
+        let bounds = Bounds::new(files, row.allowlist.clone(), row.identity(uid), limits.clone());
+        let mut argv = argv.to_vec();
+        if let (Some(applet), Some(first)) = (row.program.applet(), argv.first_mut()) {
+            *first = applet.as_bytes().to_vec();
+        }
+        Ok(Prepared::new(binary, &argv, environment, bounds)?)
+    }
+
+    /// The bounds of a program without the program: for what looks up files in its place.
+    pub(crate) fn bounds(&self, name: &str, (uid, limits): (u32, &Limits)) -> Result<Bounds, TableError> {
+        let row = self.row(name)?;
+        let files = Files::of_profile(row.profile()).map_err(SandboxError::from)?;
+        Ok(Bounds::new(files, row.expansion.clone(), row.identity(uid), limits.clone()))
+    }
+}
+
+impl Row {
+    fn new(program: Program, is_own: bool) -> Result<Self, AllowlistError> {
+        let profile = program.profile();
+        let group = |name: &String| Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
+        Ok(Self {
+            is_own,
+            groups: profile.groups.iter().filter_map(group).collect(),
+            allowlist: Allowlist::of_program(profile)?,
+            expansion: Allowlist::of_profile(profile)?,
+            program,
+        })
+    }
+
+    fn profile(&self) -> &Profile {
+        self.program.profile()
+    }
+
+    fn identity(&self, uid: u32) -> Identity {
+        Identity::new(uid, self.groups.clone(), self.profile())
+    }
+
+    fn binary(&self) -> Result<Binary, BinaryError> {
+        if self.is_own { Binary::own() } else { Binary::find(self.program.paths()) }
+    }
+
+    /// The agent has judged it; a host asks the schema once more.
+    fn check(&self, name: &str, argv: &[Vec<u8>]) -> Result<(), TableError> {
+        let wrong = |what: String| TableError::Arguments { program: name.to_owned(), what };
+        if argv.first().map(Vec::as_slice) != Some(name.as_bytes()) {
+            return Err(wrong("its first word is not its name".to_owned()));
+        }
+        self.program.schema().match_argv(argv).map(drop).map_err(|error| wrong(error.message().to_owned()))
+    }
+}

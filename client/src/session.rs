@@ -1,0 +1,256 @@
+//! One session with an agent.
+//!
+//! **Invariant:** `Open` is the first message; lines are numbered from 1, one more each time; no message is larger
+//! than an agent takes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use pact_proto::model::LineId;
+use pact_proto::wire::v1::client_message::Kind as Message;
+use pact_proto::wire::v1::shell_client::ShellClient;
+use pact_proto::wire::v1::{self, ClientMessage, OutputFormat, ServerMessage, SessionKind, SignalKind, line};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+use crate::{ClientError, Connected, Context, Event};
+
+/// Messages on their way; what does not fit waits with its sender.
+const PLACES: usize = 16;
+/// How long an agent may take for a session's first answer, and for a line's.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// A context with many programs is large.
+const LARGEST_MESSAGE: usize = 64 << 20;
+/// How long a closed session may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A person at a prompt.
+    Repl,
+    /// One line.
+    Once,
+    /// Lines from a file or a pipe.
+    Script,
+}
+
+/// What a caller's three streams are, and what its terminal can do.
+#[expect(clippy::struct_excessive_bools, reason = "three streams, each a terminal or not, and colour: the wire's own")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terminal {
+    /// `$TERM`; empty without a terminal.
+    pub term: String,
+    /// Columns and rows, where there is a terminal.
+    pub size: Option<(u16, u16)>,
+    /// Standard input is one.
+    pub stdin: bool,
+    /// Standard output is one.
+    pub stdout: bool,
+    /// Standard error is one.
+    pub stderr: bool,
+    /// Colours are wanted.
+    pub colour: bool,
+}
+
+/// How to open a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// What for.
+    pub kind: Kind,
+    /// From where.
+    pub terminal: Terminal,
+}
+
+/// What a line is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineForm {
+    /// As typed, for the grammar to read.
+    Text(Vec<u8>),
+    /// Words that a caller's shell has split.
+    Words(Vec<Vec<u8>>),
+}
+
+/// An open session. Its two halves are used at the same time, so that nothing waits behind a line.
+#[derive(Debug)]
+pub struct Session {
+    /// To the agent.
+    pub outgoing: Outgoing,
+    /// From the agent.
+    pub incoming: Incoming,
+}
+
+/// What is said to the agent.
+#[derive(Debug)]
+pub struct Outgoing {
+    messages: mpsc::Sender<ClientMessage>,
+    last_line: LineId,
+}
+
+/// What the agent says.
+#[derive(Debug)]
+pub struct Incoming {
+    messages: Streaming<ServerMessage>,
+    path: PathBuf,
+}
+
+impl Session {
+    /// Opens one, and waits for the agent's first answer.
+    pub async fn open(connected: Connected, options: &OpenOptions) -> Result<(Self, Context), ClientError> {
+        let path = connected.path.clone();
+        match timeout(PATIENCE, Self::begin(connected, options)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(ClientError::Silent { path, after: PATIENCE }),
+        }
+    }
+
+    async fn begin(connected: Connected, options: &OpenOptions) -> Result<(Self, Context), ClientError> {
+        let path = connected.path.clone();
+        let (messages, receiver) = mpsc::channel(PLACES);
+        let mut outgoing = Outgoing { messages, last_line: LineId::NONE };
+        outgoing.send(Message::Open(options.into())).await?;
+        let client = ShellClient::new(channel(connected).await?);
+        let mut client = client.max_decoding_message_size(LARGEST_MESSAGE);
+        let messages = client.session(ReceiverStream::new(receiver)).await?.into_inner();
+        let mut incoming = Incoming { messages, path };
+        match incoming.next().await? {
+            Event::Context(context) => Ok((Self { outgoing, incoming }, context)),
+            Event::Refused(refusal) => Err(ClientError::Refused(refusal)),
+            Event::Accepted { .. }
+            | Event::Stdout(_)
+            | Event::Stderr(_)
+            | Event::Credit(_)
+            | Event::Exit(_)
+            | Event::Candidates { .. }
+            | Event::Notice(_)
+            | Event::Marks(_) => Err(ClientError::Protocol("a session begins with its context".to_owned())),
+        }
+    }
+
+    /// Says goodbye, which ends what still runs, and waits until the agent has heard it.
+    pub async fn close(mut self) {
+        if self.outgoing.send(Message::Close(v1::Close {})).await.is_err() {
+            return;
+        }
+        drop(self.outgoing);
+        // Where the agent takes longer, it will notice by itself that nobody is there.
+        let _late = timeout(GOODBYE, async { while self.incoming.next().await.is_ok() {} }).await;
+    }
+}
+
+/// HTTP/2 over the one stream that there is; there is no second connection to fall back to.
+async fn channel(connected: Connected) -> Result<Channel, ClientError> {
+    let unreachable = |path: PathBuf| move |source| ClientError::Unreachable { path, source };
+    let path = connected.path;
+    let stream = UnixStream::from_std(connected.stream).map_err(unreachable(path.clone()))?;
+    let mut stream = Some(TokioIo::new(stream));
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let stream = stream.take().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected));
+        std::future::ready(stream)
+    });
+    // The name is never looked up: the stream is there already.
+    let endpoint = tonic::transport::Endpoint::from_static("http://agent.pact");
+    let connected = endpoint.connect_with_connector(connector).await;
+    connected.map_err(|error| unreachable(path)(std::io::Error::other(error)))
+}
+
+impl Outgoing {
+    async fn send(&mut self, kind: Message) -> Result<(), ClientError> {
+        self.messages.send(ClientMessage { kind: Some(kind) }).await.map_err(|_| ClientError::Lost)
+    }
+
+    /// Sends the next line; one at a time.
+    pub async fn line(&mut self, form: LineForm) -> Result<LineId, ClientError> {
+        let id = LineId(self.last_line.0 + 1);
+        let form = match form {
+            LineForm::Text(text) => line::Form::Text(text),
+            LineForm::Words(words) => line::Form::Words(v1::Words { words }),
+        };
+        self.send(Message::Line(v1::Line { id: id.0, form: Some(form) })).await?;
+        self.last_line = id;
+        Ok(id)
+    }
+
+    /// Sends a piece of standard input, which the caller has credit for.
+    pub async fn stdin(&mut self, data: Vec<u8>) -> Result<(), ClientError> {
+        self.send(Message::Stdin(v1::Stdin { data })).await
+    }
+
+    /// There is no more standard input.
+    pub async fn stdin_end(&mut self) -> Result<(), ClientError> {
+        self.send(Message::StdinEnd(v1::StdinEnd {})).await
+    }
+
+    /// Ctrl-C; a second one kills.
+    pub async fn interrupt(&mut self) -> Result<(), ClientError> {
+        self.signal(SignalKind::Interrupt).await
+    }
+
+    /// Ctrl-\.
+    pub async fn quit(&mut self) -> Result<(), ClientError> {
+        self.signal(SignalKind::Quit).await
+    }
+
+    /// Ends the line for good.
+    pub async fn kill(&mut self) -> Result<(), ClientError> {
+        self.signal(SignalKind::Kill).await
+    }
+
+    async fn signal(&mut self, kind: SignalKind) -> Result<(), ClientError> {
+        self.send(Message::Signal(v1::Signal { kind: kind.into() })).await
+    }
+
+    /// The terminal has another size now.
+    pub async fn resize(&mut self, columns: u16, rows: u16) -> Result<(), ClientError> {
+        let size = v1::TerminalSize { columns: columns.into(), rows: rows.into() };
+        self.send(Message::Resize(v1::Resize { size: Some(size) })).await
+    }
+
+    /// Asks what could stand at `cursor`.
+    pub async fn complete(&mut self, id: u64, line: Vec<u8>, cursor: u32) -> Result<(), ClientError> {
+        self.send(Message::Complete(v1::Complete { id, line, cursor })).await
+    }
+}
+
+impl Incoming {
+    /// The next thing that the agent says. Nothing is lost when this is dropped before it is ready.
+    pub async fn next(&mut self) -> Result<Event, ClientError> {
+        match self.messages.message().await? {
+            Some(message) => message.try_into(),
+            None => Err(ClientError::Lost),
+        }
+    }
+
+    /// What to say when the first answer to a line did not come within `PATIENCE`.
+    pub fn silent(&self) -> ClientError {
+        ClientError::Silent { path: self.path.clone(), after: PATIENCE }
+    }
+}
+
+impl From<&OpenOptions> for v1::Open {
+    fn from(options: &OpenOptions) -> Self {
+        let terminal = &options.terminal;
+        let kind = match options.kind {
+            Kind::Repl => SessionKind::Repl,
+            Kind::Once => SessionKind::Once,
+            Kind::Script => SessionKind::Script,
+        };
+        Self {
+            // The kernel tells the agent who is calling.
+            credential: None,
+            size: terminal.size.map(|(columns, rows)| v1::TerminalSize { columns: columns.into(), rows: rows.into() }),
+            term: terminal.term.clone(),
+            stdin_is_terminal: terminal.stdin,
+            stdout_is_terminal: terminal.stdout,
+            stderr_is_terminal: terminal.stderr,
+            colour: terminal.colour,
+            format: OutputFormat::Text.into(),
+            kind: kind.into(),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `pact` gives up everything that a terminal does not need, before it shows a prompt.
+//!
+//! **Invariant:** called while there is one thread, after the socket is connected and the history is open; from then on
+//! nothing can be opened, connected, started or traced. Anything missing on the kernel is an error, never less.
+//! **Why:** who finds a hole in `pact` holds a terminal and a session that judges every line, and nothing else.
+
+mod filter;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError, RulesetStatus, Scope,
+};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+/// A layer that this kernel does not give.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfineError {
+    /// A core dump would hold what was typed.
+    #[error("confinement: the process stays open to core dumps and tracing")]
+    Dumpable(#[source] rustix::io::Errno),
+    /// Linux 6.2 has what is asked for.
+    #[error("confinement: landlock of Linux 6.2 or later is needed, and this kernel does not have it")]
+    Landlock(#[source] RulesetError),
+    /// The kernel took the rules and does not hold all of them.
+    #[error("confinement: landlock is enforced in part only")]
+    Partly,
+    /// The filter of system calls.
+    #[error("confinement: the seccomp filter cannot be installed")]
+    Seccomp(#[source] seccompiler::Error),
+    /// The filter cannot be made for this machine.
+    #[error("confinement: there is no seccomp filter for this machine")]
+    Filter(#[source] seccompiler::BackendError),
+}
+
+/// What kernels know, newest first; Linux 6.2 is the floor.
+const KNOWN: [ABI; 8] = [ABI::V10, ABI::V9, ABI::V8, ABI::V7, ABI::V6, ABI::V5, ABI::V4, ABI::V3];
+
+/// Confines this process for good.
+pub(crate) fn confine() -> Result<(), ConfineError> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(ConfineError::Dumpable)?;
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none).map_err(ConfineError::Dumpable)?;
+    close_files()?;
+    // Last, because it refuses the calls that the layers before it are made with.
+    let program = filter::program().map_err(ConfineError::Filter)?;
+    seccompiler::apply_filter(&program).map_err(ConfineError::Seccomp)
+}
+
+/// Landlock with every right that the kernel knows, and no rule: all is refused. It sets no_new_privs too.
+fn close_files() -> Result<(), ConfineError> {
+    let mut refused = None;
+    for abi in KNOWN {
+        match close_files_of(abi) {
+            Ok(RulesetStatus::FullyEnforced) => return Ok(()),
+            Ok(RulesetStatus::PartiallyEnforced | RulesetStatus::NotEnforced) => return Err(ConfineError::Partly),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.map_or(ConfineError::Partly, ConfineError::Landlock))
+}
+
+fn close_files_of(abi: ABI) -> Result<RulesetStatus, RulesetError> {
+    let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    ruleset = ruleset.handle_access(AccessFs::from_all(abi))?;
+    let network = AccessNet::from_all(abi);
+    if !network.is_empty() {
+        ruleset = ruleset.handle_access(network)?;
+    }
+    let scope = Scope::from_all(abi);
+    if !scope.is_empty() {
+        ruleset = ruleset.scope(scope)?;
+    }
+    Ok(ruleset.create()?.restrict_self()?.ruleset)
+}

@@ -1,0 +1,90 @@
+//! What ends `pact`, and with which code.
+
+use std::error::Error;
+
+use pact_client::ClientError;
+use pact_proto::exit::ExitCode;
+use pact_proto::view::escape;
+
+use crate::confine::ConfineError;
+use crate::invocation::Unusable;
+
+/// Why `pact` itself failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShellError {
+    /// Words that mean nothing.
+    #[error(transparent)]
+    Invocation(#[from] Unusable),
+    /// The kernel does not give what is asked of it.
+    #[error(transparent)]
+    Confine(#[from] ConfineError),
+    /// No session, or no session any more.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// One of the three streams, or the runtime that watches them.
+    #[error("{what}: it cannot be used")]
+    Io {
+        /// `standard input`, …
+        what: &'static str,
+        /// The refusal.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The line editor.
+    #[error("prompt: the line editor failed: {0}")]
+    Editor(String),
+}
+
+impl ShellError {
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+
+    /// The number that the caller's shell sees.
+    pub(crate) fn code(&self) -> u8 {
+        let code = match self {
+            Self::Invocation(_) | Self::Confine(_) | Self::Io { .. } | Self::Editor(_) => ExitCode::General,
+            Self::Client(ClientError::Refused(refusal)) => return refusal.code,
+            Self::Client(ClientError::Protocol(_)) => ExitCode::General,
+            Self::Client(
+                ClientError::Unreachable { .. }
+                | ClientError::NotTheAgent { .. }
+                | ClientError::Silent { .. }
+                | ClientError::Lost,
+            ) => ExitCode::Unreachable,
+        };
+        code.number()
+    }
+
+    /// `pact: <what>: <why>`, with what to do.
+    pub(crate) fn told(&self) -> String {
+        let mut text = format!("pact: {self}");
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        let hint = self.hint();
+        let text = escape(text.as_bytes());
+        if hint.is_empty() { format!("{text}\n") } else { format!("{text}\nhint: {}\n", escape(hint.as_bytes())) }
+    }
+
+    fn hint(&self) -> &str {
+        match self {
+            Self::Invocation(unusable) => unusable.hint(),
+            Self::Confine(_) => "the node's console is the way in until it runs a kernel that has it",
+            Self::Client(ClientError::Refused(refusal)) => &refusal.hint,
+            Self::Client(ClientError::Unreachable { source, .. })
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                "only members of the group `pact` reach the agent; ask who administers this node"
+            }
+            Self::Client(ClientError::Unreachable { .. } | ClientError::Silent { .. } | ClientError::Lost) => {
+                "pact-agent runs this node's lines: see on the node's console whether it is up"
+            }
+            Self::Client(ClientError::NotTheAgent { .. }) => "tell who administers this node: this should not be",
+            Self::Client(ClientError::Protocol(_)) => "pact and pact-agent must be of the same release",
+            Self::Io { .. } | Self::Editor(_) => "",
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! How `pact` was called, and what that means.
+//!
+//! **Invariant:** as login shell only `-c LINE`, `-l` and `-i` exist, and nothing in the environment or in the user's
+//! files decides which mode it is.
+//! **Why:** a login shell's words are chosen by whoever logs in: by ssh's command, by su, by the name it was given.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+
+use pact_proto::command;
+use pact_proto::view::{escape, near};
+
+/// What is asked of `pact`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Invocation {
+    /// Lines: at a prompt, or from standard input.
+    Lines,
+    /// One line, as typed.
+    Line(Vec<u8>),
+    /// One of pact's own commands, split into words by the caller's shell.
+    Words(Vec<Vec<u8>>),
+    /// `--help`
+    Help,
+    /// `--version`
+    Version,
+}
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// sshd, login or su, on behalf of somebody for whom this is the shell.
+    Login,
+    /// Somebody at a shell of their own.
+    Command,
+}
+
+/// Words that mean nothing: one sentence, and what to type instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Unusable {
+    message: String,
+    hint: String,
+}
+
+impl Unusable {
+    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+
+    /// The caller gave `pact` no name.
+    pub(crate) fn nameless() -> Self {
+        Self::new("invocation: there is no name in argv[0]", "a program is called with its name first")
+    }
+
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+impl Mode {
+    /// A leading `-` is how login programs mark a login shell. Otherwise the account says it: `names_this` is whether
+    /// the shell in the passwd entry is this binary, and `None` where that cannot be read.
+    pub(crate) fn of(name: &OsStr, names_this: Option<bool>) -> Self {
+        if name.as_encoded_bytes().starts_with(b"-") || names_this.unwrap_or(true) {
+            Self::Login
+        } else {
+            Self::Command
+        }
+    }
+}
+
+impl Invocation {
+    /// Reads the words behind the name.
+    pub(crate) fn read(mode: Mode, words: Vec<OsString>) -> Result<Self, Unusable> {
+        let mut words = words.into_iter().map(OsString::into_vec);
+        while let Some(word) = words.next() {
+            match (word.as_slice(), mode) {
+                (b"--help" | b"-h", Mode::Command) => return Ok(Self::Help),
+                (b"--version" | b"-V", Mode::Command) => return Ok(Self::Version),
+                ([b'-', letters @ ..], _) if are_letters(letters) => {
+                    if letters.ends_with(b"c") {
+                        return line(words);
+                    }
+                }
+                ([b'-', ..], Mode::Command) => return Err(no_option(&word)),
+                (_, Mode::Command) => return command(std::iter::once(word).chain(words).collect()),
+                (_, Mode::Login) => return Err(not_for_a_login_shell(&word)),
+            }
+        }
+        Ok(Self::Lines)
+    }
+}
+
+/// `-l`, `-i`, `-c`, and as login programs join them: `-lc`.
+fn are_letters(letters: &[u8]) -> bool {
+    let before_c = letters.strip_suffix(b"c").unwrap_or(letters);
+    !letters.is_empty() && before_c.iter().all(|letter| matches!(letter, b'l' | b'i'))
+}
+
+fn line(mut words: impl Iterator<Item = Vec<u8>>) -> Result<Invocation, Unusable> {
+    let hint = "write `pact -c 'LINE'`";
+    let Some(line) = words.next() else { return Err(Unusable::new("-c: there is no line behind it", hint)) };
+    match words.next() {
+        None => Ok(Invocation::Line(line)),
+        Some(more) => {
+            Err(Unusable::new(format!("-c: it takes one line, and `{}` is one word more", escape(&more)), hint))
+        }
+    }
+}
+
+fn command(words: Vec<Vec<u8>>) -> Result<Invocation, Unusable> {
+    let name = String::from_utf8_lossy(&words[0]).into_owned();
+    if command::find(&name).is_some() {
+        return Ok(Invocation::Words(words));
+    }
+    let shown = escape(&words[0]);
+    let known = command::TABLE.iter().map(|descriptor| descriptor.name);
+    let hint = match near(&name, known).as_slice() {
+        [] => "`pact help` lists the commands; `pact -c 'LINE'` runs programs".to_owned(),
+        names => format!("near: {}", names.join(", ")),
+    };
+    Err(Unusable::new(format!("{shown}: there is no such command of pact"), hint))
+}
+
+fn no_option(word: &[u8]) -> Unusable {
+    Unusable::new(format!("{}: there is no such option", escape(word)), "`pact --help` shows how it is called")
+}
+
+fn not_for_a_login_shell(word: &[u8]) -> Unusable {
+    let message = format!("{}: a login shell takes -c LINE, -l and -i, and nothing else", escape(word));
+    Unusable::new(message, "log in, and type the line at the prompt")
+}
+
+/// What `--help` says.
+pub(crate) const HELP: &str = "\
+pact - the shell of a node
+
+  pact                 the prompt of this node, where its agent runs; lines, where standard input is a file or a pipe
+  pact -c 'LINE'       one line: a command of pact, or programs joined by `|`
+  pact COMMAND [ARG]…  one of pact's own commands, as in `pact status` or `pact log -n 5`
+  pact help [NAME]     what you may run, and with which arguments
+  pact --version       which pact this is
+
+  As login shell it takes -c LINE, -l and -i, and nothing else.
+  Exit status: the program's own; 1 for what cannot be read, 2 not for you, 3 against the policy,
+  5 nobody answers, 6 not on the whitelist. What pact itself has to say begins with `pact: ` on standard error.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(mode: Mode, words: &[&str]) -> Result<Invocation, String> {
+        Invocation::read(mode, words.iter().map(OsString::from).collect()).map_err(|error| error.to_string())
+    }
+
+    fn line(text: &str) -> Invocation {
+        Invocation::Line(text.into())
+    }
+
+    #[test]
+    fn the_mode_is_the_accounts_and_never_a_name_somebody_chose() {
+        for (name, names_this, mode) in [
+            ("-pact", Some(false), Mode::Login),
+            ("-sh", Some(false), Mode::Login),
+            ("bash", Some(true), Mode::Login),
+            ("pact", Some(true), Mode::Login),
+            ("pact", None, Mode::Login),
+            ("pact", Some(false), Mode::Command),
+            ("bash", Some(false), Mode::Command),
+        ] {
+            assert_eq!(Mode::of(OsStr::new(name), names_this), mode, "{name} {names_this:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_shell_takes_a_line_and_nothing_else() {
+        for (words, meant) in [
+            (&[][..], Invocation::Lines),
+            (&["-l"], Invocation::Lines),
+            (&["-i", "-l"], Invocation::Lines),
+            (&["-li"], Invocation::Lines),
+            (&["-c", "dmesg; id"], line("dmesg; id")),
+            (&["-l", "-c", "uname"], line("uname")),
+            (&["-lc", "uname"], line("uname")),
+            (&["-c", "-c"], line("-c")),
+            (&["-c", "--help"], line("--help")),
+        ] {
+            assert_eq!(read(Mode::Login, words), Ok(meant), "{words:?}");
+        }
+        for words in [
+            &["--config", "/tmp/x", "-c", "dmesg"][..],
+            &["script.sh"],
+            &["status"],
+            &["--help"],
+            &["--version"],
+            &["-h"],
+            &["--"],
+            &["-"],
+            &[""],
+            &["-c"],
+            &["-c", "uname", "more"],
+            &["-cl", "uname"],
+            &["-x"],
+            &["-lx"],
+            &["-l", "uname"],
+        ] {
+            assert!(read(Mode::Login, words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_one_of_pacts_own() {
+        let words = |words: &[&str]| Invocation::Words(words.iter().map(|w| w.as_bytes().to_vec()).collect());
+        assert_eq!(read(Mode::Command, &["log", "-n", "5"]), Ok(words(&["log", "-n", "5"])));
+        assert_eq!(read(Mode::Command, &["status"]), Ok(words(&["status"])));
+        assert_eq!(read(Mode::Command, &["-c", "uname | wc"]), Ok(line("uname | wc")));
+        assert_eq!(read(Mode::Command, &["--help"]), Ok(Invocation::Help));
+        assert_eq!(read(Mode::Command, &["--version"]), Ok(Invocation::Version));
+        assert_eq!(read(Mode::Command, &[]), Ok(Invocation::Lines));
+        for words in [&["uname"][..], &["script.sh"], &["--config", "x"], &[""], &["-x"], &["\u{1b}[2J"]] {
+            let error = read(Mode::Command, words).unwrap_err();
+            assert!(!error.contains('\u{1b}'), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The line editor, on a thread of its own: reedline waits for keys while the session listens to the agent.
+//!
+//! **Invariant:** it reads one line when it is told to, so that what is typed while a line runs waits for the prompt.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, SyncSender, channel};
+use std::thread::Builder;
+
+use pact_proto::view::escape;
+use reedline::{ColumnarMenu, EditCommand, ExternalPrinter, MenuBuilder, Reedline, ReedlineMenu, Signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::complete::Completer;
+use super::highlight::Highlighter;
+use super::hint::Hinter;
+use super::history::{History, listing};
+use super::keys::{MENU, edit_mode};
+use super::knowledge::{HISTORY, Shared};
+use super::prompt::Prompt;
+use crate::error::ShellError;
+use crate::terminal;
+
+/// What came from the prompt.
+#[derive(Debug)]
+pub(super) enum Typed {
+    /// A line, as it was submitted.
+    Line(String),
+    /// A line that is no text, for the agent to refuse and record.
+    Bytes(Vec<u8>),
+    /// Something to show that was asked for here.
+    Show(String),
+    /// Ctrl-C: the line was thrown away.
+    Cancelled,
+    /// Ctrl-D, or the terminal's end.
+    End,
+    /// The editor failed.
+    Failed(String),
+}
+
+/// What an editor is made from.
+pub(super) struct Parts {
+    pub(super) prompt: Prompt,
+    pub(super) knowledge: Arc<Shared>,
+    pub(super) history: History,
+    pub(super) colour: bool,
+    /// What was typed before the first prompt.
+    pub(super) begun: String,
+}
+
+/// The session's end of it.
+pub(super) struct Editor {
+    go: Sender<()>,
+    typed: UnboundedReceiver<Typed>,
+    printer: SyncSender<String>,
+    reads: bool,
+}
+
+impl Editor {
+    pub(super) fn start(parts: Parts) -> Result<Self, ShellError> {
+        terminal::will_be_edited();
+        let printer = ExternalPrinter::default();
+        let sender = printer.sender();
+        let (go, told) = channel();
+        let (lines, typed) = unbounded_channel();
+        let work = move || read(parts, printer, &told, &lines);
+        Builder::new().name("prompt".to_owned()).spawn(work).map_err(ShellError::io("prompt"))?;
+        Ok(Self { go, typed, printer: sender, reads: false })
+    }
+
+    /// The next line. Dropping this before it is ready loses nothing: the editor goes on.
+    pub(super) async fn next(&mut self) -> Typed {
+        if !self.reads {
+            // A thread that has gone says so by its other end.
+            let _gone = self.go.send(());
+            self.reads = true;
+        }
+        let typed = self.typed.recv().await;
+        self.reads = false;
+        typed.unwrap_or_else(|| Typed::Failed("it ended".to_owned()))
+    }
+
+    /// Shows something above the line that is being typed.
+    pub(super) fn notify(&self, text: &str) {
+        // More than fits while somebody types is more than anybody reads.
+        let _full = self.printer.try_send(text.to_owned());
+    }
+}
+
+fn read(
+    parts: Parts,
+    printer: ExternalPrinter<String>,
+    told: &std::sync::mpsc::Receiver<()>,
+    lines: &UnboundedSender<Typed>,
+) {
+    let prompt = parts.prompt.clone();
+    let mut editor = editor(parts, printer);
+    while told.recv().is_ok() {
+        let typed = match editor.read_line(&prompt) {
+            Ok(Signal::Success(line)) if line.trim() == HISTORY => Typed::Show(listing(&kept(&editor))),
+            Ok(Signal::Success(line)) => Typed::Line(line),
+            Ok(Signal::CtrlC) => Typed::Cancelled,
+            Ok(Signal::CtrlD) => Typed::End,
+            Ok(_) => Typed::Cancelled,
+            Err(error) => Typed::Failed(escape(error.to_string().as_bytes())),
+        };
+        if lines.send(typed).is_err() {
+            return;
+        }
+    }
+}
+
+fn kept(editor: &Reedline) -> Vec<String> {
+    let every = reedline::SearchQuery::everything(reedline::SearchDirection::Forward, None);
+    let found = editor.history().search(every).unwrap_or_default();
+    found.into_iter().map(|item| item.command_line).collect()
+}
+
+fn editor(parts: Parts, printer: ExternalPrinter<String>) -> Reedline {
+    let Parts { knowledge, history, colour, begun, .. } = parts;
+    let menu = ColumnarMenu::default().with_name(MENU).with_marker("");
+    let mut editor = Reedline::create()
+        .with_history(Box::new(history))
+        .with_highlighter(Box::new(Highlighter::new(Arc::clone(&knowledge), colour)))
+        .with_hinter(Box::new(Hinter::new(Arc::clone(&knowledge))))
+        .with_completer(Box::new(Completer::new(knowledge)))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
+        .with_quick_completions(true)
+        .with_partial_completions(true)
+        .with_edit_mode(edit_mode())
+        .with_ansi_colors(colour)
+        .use_bracketed_paste(true)
+        .with_external_printer(printer);
+    if !begun.is_empty() {
+        editor.run_edit_commands(&[EditCommand::InsertString(begun)]);
+    }
+    editor
+}

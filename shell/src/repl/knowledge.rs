@@ -1,0 +1,234 @@
+//! What may be named in this session, sorted: what colours, hints and completion are made from.
+//!
+//! **Invariant:** a look-up costs O(log names + answers), and answers are bounded: a keystroke stays cheap with ten
+//! thousand names.
+//! **Invariant:** it is advice. The agent judges the line, whatever is shown here.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pact_client::Context;
+use pact_proto::command::Descriptor;
+use pact_proto::grammar::at_cursor;
+use pact_proto::program::Schema;
+use pact_proto::view::{escape, is_plain};
+
+/// More candidates than this help nobody.
+const MOST: usize = 200;
+/// Words that are answered here and stand in no table.
+pub(super) const HISTORY: &str = "history";
+
+/// What the session's context says; read when a keystroke first asks.
+pub(crate) struct Shared(Mutex<State>);
+
+struct State {
+    context: Context,
+    read: Option<Arc<Knowledge>>,
+}
+
+impl Shared {
+    pub(super) fn new(context: Context) -> Self {
+        Self(Mutex::new(State { context, read: None }))
+    }
+
+    pub(super) fn replace(&self, context: Context) {
+        *self.lock() = State { context, read: None };
+    }
+
+    pub(super) fn get(&self) -> Arc<Knowledge> {
+        let mut state = self.lock();
+        let State { context, read } = &mut *state;
+        Arc::clone(read.get_or_insert_with(|| Arc::new(Knowledge::new(context))))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One name that can begin a stage.
+#[derive(Clone, Debug)]
+pub(super) struct Name {
+    pub(super) text: String,
+    about: String,
+    pub(super) what: What,
+}
+
+/// What a name names.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// A command of pact, with the spellings of its options.
+    Command(&'static Descriptor, Vec<(String, String)>),
+    /// A program.
+    Program(Arc<Schema>),
+    /// A word of the prompt.
+    Here,
+}
+
+/// Something that could be typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) text: String,
+    pub(super) about: String,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub(crate) struct Knowledge {
+    names: Vec<Name>,
+    /// A program's schema could not be read, so what is not known is not known to be wrong.
+    partial: bool,
+}
+
+impl Knowledge {
+    fn new(context: &Context) -> Self {
+        let (programs, partial) = match context.programs() {
+            Ok(programs) => (programs, false),
+            Err(_) => (Vec::new(), true),
+        };
+        let commands: Vec<_> = context.commands().collect();
+        Self::of(&commands, programs, partial)
+    }
+
+    pub(super) fn of(commands: &[&'static Descriptor], programs: Vec<Schema>, partial: bool) -> Self {
+        let here = Name { text: HISTORY.into(), about: "show the lines of this prompt".into(), what: What::Here };
+        let mut names = vec![here];
+        for descriptor in commands {
+            let spellings = std::iter::once(&descriptor.name).chain(descriptor.aliases);
+            let name = |text: &&str| Name {
+                text: (*text).to_owned(),
+                about: descriptor.about.to_owned(),
+                what: What::Command(descriptor, descriptor.options()),
+            };
+            names.extend(spellings.map(name));
+        }
+        names.extend(programs.into_iter().map(|schema| Name {
+            text: schema.name().to_string(),
+            about: schema.about().to_owned(),
+            what: What::Program(Arc::new(schema)),
+        }));
+        names.sort_by(|one, other| one.text.cmp(&other.text));
+        Self { names, partial }
+    }
+
+    /// Whether what is not here is wrong.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.partial
+    }
+
+    /// The name, if it is one.
+    pub(super) fn find(&self, name: &str) -> Option<&Name> {
+        let at = self.names.binary_search_by(|known| known.text.as_str().cmp(name)).ok()?;
+        self.names.get(at)
+    }
+
+    /// The names that begin so.
+    pub(super) fn beginning<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Name> {
+        let from = self.names.partition_point(|known| known.text.as_str() < prefix);
+        self.names[from..].iter().take_while(move |known| known.text.starts_with(prefix))
+    }
+
+    /// What could stand at `cursor`, and which bytes of the line it would take the place of.
+    pub(super) fn candidates(&self, line: &str, cursor: usize) -> Option<(Range<usize>, Vec<Candidate>)> {
+        let here = at_cursor(line, cursor)?;
+        let before: Vec<&[u8]> = here.before.iter().map(Vec::as_slice).collect();
+        let found = match before.as_slice() {
+            [] => self.names(&here.partial, here.first_stage),
+            [b"pact"] if here.first_stage => self.names(&here.partial, true),
+            [b"pact", name, ..] if here.first_stage => self.arguments(name, &[], &here.partial),
+            [name, ..] => self.arguments(name, &here.before[1..], &here.partial),
+        };
+        let mut found: Vec<_> = found.into_iter().filter(|candidate| candidate.text.chars().all(is_plain)).collect();
+        found.truncate(MOST);
+        Some((here.span, found))
+    }
+
+    fn names(&self, prefix: &str, first_stage: bool) -> Vec<Candidate> {
+        let fits = |name: &&Name| first_stage || matches!(name.what, What::Program(_));
+        self.beginning(prefix).filter(fits).take(MOST).map(Name::candidate).collect()
+    }
+
+    fn arguments(&self, name: &[u8], before: &[Vec<u8>], partial: &str) -> Vec<Candidate> {
+        let name = std::str::from_utf8(name).ok().and_then(|name| self.find(name));
+        match name.map(|name| &name.what) {
+            Some(What::Command(descriptor, _)) if descriptor.name == "help" && !partial.starts_with('-') => {
+                let topics = self.beginning(partial).filter(|name| !matches!(name.what, What::Here));
+                topics.take(MOST).map(Name::candidate).collect()
+            }
+            Some(What::Command(_, options)) if partial.starts_with('-') => {
+                options.iter().filter(|(text, _)| text.starts_with(partial)).map(Candidate::of).collect()
+            }
+            Some(What::Program(schema)) => schema.completions(before, partial).iter().map(Candidate::of).collect(),
+            Some(What::Command(..) | What::Here) | None => Vec::new(),
+        }
+    }
+}
+
+impl Name {
+    fn candidate(&self) -> Candidate {
+        Candidate { text: self.text.clone(), about: escape(self.about.as_bytes()) }
+    }
+}
+
+impl Candidate {
+    fn of((text, about): &(String, String)) -> Self {
+        Self { text: text.clone(), about: escape(about.as_bytes()) }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use pact_proto::command::TABLE;
+    use pact_proto::program::Program;
+
+    use super::*;
+
+    /// Every command, and programs from the examples.
+    pub(in crate::repl) fn knowledge() -> Knowledge {
+        let programs = ["dmesg", "grep", "ip", "df", "tail", "uname"].map(|name| {
+            let path = format!("{}/../examples/programs/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+            Program::from_toml(&std::fs::read_to_string(path).unwrap()).unwrap().schema().clone()
+        });
+        Knowledge::of(&TABLE.iter().collect::<Vec<_>>(), programs.to_vec(), false)
+    }
+
+    pub(in crate::repl) fn shared() -> Arc<Shared> {
+        let shared = Shared::new(Context::bare("node042".parse().unwrap()));
+        shared.lock().read = Some(Arc::new(knowledge()));
+        Arc::new(shared)
+    }
+
+    fn texts(line: &str) -> Vec<String> {
+        let found = knowledge().candidates(line, line.len());
+        found.map_or_else(Vec::new, |(_, found)| found.into_iter().map(|candidate| candidate.text).collect())
+    }
+
+    #[test]
+    fn what_could_be_typed_is_found() {
+        for (line, wanted) in [
+            ("dm", &["dmesg"][..]),
+            ("h", &["help", "history"]),
+            ("pact st", &["status"]),
+            ("log --s", &["--scope", "--since"]),
+            ("log -n 5 | g", &["grep"]),
+            ("uname | h", &[]),
+            ("help dm", &["dmesg"]),
+            ("grep --line-n", &["--line-number"]),
+            ("grep --color=al", &["--color=always"]),
+            ("nothing -", &[]),
+            ("uname; d", &[]),
+        ] {
+            assert_eq!(texts(line), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_keystroke_is_cheap_with_ten_thousand_names() {
+        let names =
+            (0..10_000).map(|n| Name { text: format!("program-{n:05}"), about: String::new(), what: What::Here });
+        let many = Knowledge { names: names.collect(), partial: false };
+        assert_eq!(many.names("program-0", true).len(), MOST);
+        assert!(many.find("program-09999").is_some());
+        assert_eq!(many.beginning("program-0999").count(), 10);
+    }
+}

@@ -1,0 +1,53 @@
+//! The signals that `pact` hears.
+//!
+//! **Invariant:** Ctrl-C and Ctrl-\ are the line's; SIGTERM and SIGHUP end the session in order.
+
+use std::io;
+
+use rustix::process::Signal as Number;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Ctrl-C.
+    Interrupt,
+    /// Ctrl-\.
+    Quit,
+    /// Close the session, and end with this code.
+    Leave(u8),
+}
+
+/// All of them.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    quit: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) -> Heard {
+        tokio::select! {
+            _ = self.interrupt.recv() => Heard::Interrupt,
+            _ = self.quit.recv() => Heard::Quit,
+            _ = self.terminate.recv() => Heard::Leave(ended_by(Number::TERM)),
+            _ = self.hangup.recv() => Heard::Leave(ended_by(Number::HUP)),
+        }
+    }
+}
+
+/// As every shell reports it.
+pub(crate) fn ended_by(signal: Number) -> u8 {
+    u8::try_from(128 + signal.as_raw()).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,182 @@
+//! The three streams that `pact` was given, without ever blocking the thread that listens to the agent.
+//!
+//! **Invariant:** their modes are nobody else's business and stay as they are: O_NONBLOCK would be seen by whoever
+//! shares them. A read or write is made when the kernel says that it will not wait.
+//! **Invariant:** a terminal gets filtered text, everything else the bytes as they came.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::output::Filter;
+
+/// What a pipe that is writable takes without waiting (PIPE_BUF).
+const PIECE: usize = 4096;
+
+/// A descriptor, and a way to wait for it.
+enum Watched {
+    /// Pipes, sockets, terminals.
+    Waits(AsyncFd<OwnedFd>),
+    /// Files and /dev/null, which are always ready, and which epoll does not take.
+    Ready(OwnedFd),
+}
+
+impl Watched {
+    fn new(of: impl AsFd, interest: Interest) -> io::Result<Self> {
+        let fd = of.as_fd().try_clone_to_owned()?;
+        let again = fd.try_clone()?;
+        #[expect(
+            deprecated,
+            reason = "what took its place is unsafe, for owners that may close early: OwnedFd does not"
+        )]
+        let watched = AsyncFd::with_interest(fd, interest);
+        match watched {
+            Ok(watched) => Ok(Self::Waits(watched)),
+            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => Ok(Self::Ready(again)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until `operation` does not have to.
+    async fn when<T>(&self, interest: Interest, operation: impl Fn(&OwnedFd) -> Result<T, Errno>) -> io::Result<T> {
+        let watched = match self {
+            Self::Ready(fd) => return Ok(rustix::io::retry_on_intr(|| operation(fd))?),
+            Self::Waits(watched) => watched,
+        };
+        loop {
+            let mut ready = watched.ready(interest).await?;
+            if is_ready(watched.get_ref(), interest)? {
+                match operation(watched.get_ref()) {
+                    Err(Errno::AGAIN | Errno::INTR) => {}
+                    done => return Ok(done?),
+                }
+            }
+            ready.clear_ready();
+        }
+    }
+}
+
+/// What epoll said may be old news; the kernel says what is.
+fn is_ready(fd: &OwnedFd, interest: Interest) -> io::Result<bool> {
+    let wanted = if interest.is_readable() { PollFlags::IN } else { PollFlags::OUT };
+    let mut asked = [PollFd::new(fd, wanted)];
+    poll(&mut asked, Some(&Timespec::default()))?;
+    Ok(asked[0].revents().intersects(wanted | PollFlags::HUP | PollFlags::ERR))
+}
+
+/// Standard input.
+pub(crate) struct Input(Watched);
+
+impl Input {
+    pub(crate) fn open() -> io::Result<Self> {
+        Watched::new(io::stdin(), Interest::READABLE).map(Self)
+    }
+
+    /// At most `most` bytes; none at its end. Nothing is lost when this is dropped before it is ready.
+    pub(crate) async fn read(&self, most: usize) -> io::Result<Vec<u8>> {
+        let read = |fd: &OwnedFd| {
+            let mut piece = vec![0; most];
+            let length = rustix::io::read(fd, &mut piece)?;
+            piece.truncate(length);
+            Ok(piece)
+        };
+        self.0.when(Interest::READABLE, read).await
+    }
+}
+
+/// Standard output or standard error.
+pub(crate) struct Output {
+    target: Watched,
+    filter: Option<Filter>,
+    pending: Vec<u8>,
+    written: usize,
+    closed: bool,
+    at_line_start: bool,
+}
+
+impl Output {
+    pub(crate) fn open(of: impl AsFd, is_terminal: bool) -> io::Result<Self> {
+        Ok(Self {
+            target: Watched::new(of, Interest::WRITABLE)?,
+            filter: is_terminal.then(Filter::default),
+            pending: Vec::new(),
+            written: 0,
+            closed: false,
+            at_line_start: true,
+        })
+    }
+
+    /// Takes what a program wrote.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) {
+        match &mut self.filter {
+            Some(filter) => filter.pass(bytes, &mut self.pending),
+            None => self.pending.extend_from_slice(bytes),
+        }
+        self.note_end();
+    }
+
+    /// Takes what pact itself says: its own text, and what others wrote escaped.
+    pub(crate) fn say(&mut self, text: &str) {
+        self.pending.extend_from_slice(text.as_bytes());
+        self.note_end();
+    }
+
+    /// The line is over.
+    pub(crate) fn end_line(&mut self) {
+        if let Some(filter) = &mut self.filter {
+            filter.finish(&mut self.pending);
+        }
+        self.note_end();
+    }
+
+    fn note_end(&mut self) {
+        if let Some(last) = self.pending.last() {
+            self.at_line_start = *last == b'\n';
+        }
+        if self.closed {
+            self.pending.clear();
+        }
+    }
+
+    /// Where a prompt may stand.
+    pub(crate) fn is_at_line_start(&self) -> bool {
+        self.at_line_start
+    }
+
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Nobody reads it any more, which is no error.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Writes a piece of what is pending. Nothing is lost when this is dropped before it is ready.
+    pub(crate) async fn write_some(&mut self) -> io::Result<()> {
+        let rest = &self.pending[self.written..];
+        let piece = &rest[..rest.len().min(PIECE)];
+        match self.target.when(Interest::WRITABLE, |fd| rustix::io::write(fd, piece)).await {
+            Ok(length) => self.written += length,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
+            Err(error) => return Err(error),
+        }
+        if self.closed || self.written == self.pending.len() {
+            self.pending.clear();
+            self.written = 0;
+        }
+        Ok(())
+    }
+
+    /// Writes all that is pending.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        while self.has_pending() {
+            self.write_some().await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! The terminal that `pact` was given: what it is, and its modes as they were found.
+//!
+//! **Invariant:** however `pact` ends, the modes are again what they were.
+
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pact_client::Terminal;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+
+static FOUND: OnceLock<Termios> = OnceLock::new();
+/// A line editor may have changed more than the modes.
+static EDITED: AtomicBool = AtomicBool::new(false);
+
+/// Longer names are none.
+const LONGEST_TERM: usize = 64;
+/// What an editor turns on or off: bracketed paste, colours, the cursor.
+const UNDO: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?25h";
+
+/// Looks at the three streams and the environment.
+pub(crate) fn look() -> Terminal {
+    let term = std::env::var("TERM").ok().filter(|term| term.len() <= LONGEST_TERM).unwrap_or_default();
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let (stdin, stdout, stderr) = (stdin().is_terminal(), stdout().is_terminal(), stderr().is_terminal());
+    Terminal { colour: !unwanted && !is_dumb(&term), term, size: size(), stdin, stdout, stderr }
+}
+
+/// It has no cursor to move.
+pub(crate) fn is_dumb(term: &str) -> bool {
+    matches!(term, "" | "dumb")
+}
+
+/// Columns and rows, where anybody knows.
+pub(crate) fn size() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(stdout()).or_else(|_| tcgetwinsize(stdin())).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+/// Remembers the modes. Called before anything changes them.
+pub(crate) fn remember() {
+    if let Ok(modes) = tcgetattr(stdin()) {
+        let _once = FOUND.set(modes);
+    }
+}
+
+/// The modes as they were found.
+pub(crate) fn found() -> Option<&'static Termios> {
+    FOUND.get()
+}
+
+/// From now on a line editor draws.
+pub(crate) fn will_be_edited() {
+    EDITED.store(true, Ordering::Relaxed);
+}
+
+/// Puts everything back. Where the terminal has gone, nobody misses it.
+pub(crate) fn restore() {
+    if let Some(modes) = found() {
+        let _gone = tcsetattr(stdin(), OptionalActions::Now, modes);
+    }
+    if EDITED.load(Ordering::Relaxed) {
+        let mut out = stdout();
+        let _gone = out.write_all(UNDO).and_then(|()| out.flush());
+    }
+}
+
+/// A bug must not leave the terminal raw, nor show a stranger's bytes.
+pub(crate) fn restore_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        restore();
+        let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        let _gone = writeln!(stderr(), "pact: internal: a bug ended this session{place}");
+    }));
+}
