@@ -67,11 +67,7 @@ fn entry(number: u64, line: u64, body: Body) -> Entry {
         line: LineId(line),
         message: String::new(),
         policy_version: "0123456789ab".to_owned(),
-        position: SpoolPosition {
-            node: "node042".parse().unwrap(),
-            epoch: SpoolEpoch(1),
-            number: SpoolNumber(number),
-        },
+        position: SpoolPosition { node: "node042".parse().unwrap(), epoch: SpoolEpoch(1), number: SpoolNumber(number) },
         request_hash: None,
         credential: Some(Credential::Peer { uid: 1000, pid: 7, user: Some("alice".to_owned()) }),
         body,
