@@ -1,0 +1,4 @@
+//! Tests of the agent from outside of its crate.
+
+mod control;
+mod hostile;

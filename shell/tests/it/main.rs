@@ -1,0 +1,7 @@
+//! `pact` and `pact-agent` as they are built, on a node of their own: what people type, what they see, what is on
+//! record.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod lines;
+mod node;
+mod records;
