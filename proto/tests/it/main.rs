@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod cases;
+mod corpus;
+mod fuzzed;
 mod grammar;
 mod programs;
 mod properties;
