@@ -1,6 +1,10 @@
 //! What proto promises, driven by the text files in `cases/` and by random input.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod cases;
+mod corpus;
+mod fuzzed;
 mod grammar;
 mod programs;
 mod properties;
