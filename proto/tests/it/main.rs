@@ -4,6 +4,7 @@
 
 mod cases;
 mod corpus;
+mod entries;
 mod fuzzed;
 mod grammar;
 mod programs;
