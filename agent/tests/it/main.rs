@@ -1,4 +1,5 @@
 //! Tests of the agent from outside of its crate.
+#![cfg(test)]
 
 mod control;
 mod hostile;

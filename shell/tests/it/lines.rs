@@ -65,7 +65,10 @@ fn what_is_refused_starts_nothing_and_is_on_record() {
         let last = records.iter().rfind(|r| r.contains("REFUSED")).unwrap();
         assert!(last.contains(line) && last.contains(&format!("exit {code}")), "{line}: {last}");
     }
-    assert!(!node.records().iter().any(|record| record.contains("LINE") && !record.contains("log -n")), "something ran");
+    assert!(
+        !node.records().iter().any(|record| record.contains("LINE") && !record.contains("log -n")),
+        "something ran"
+    );
 }
 
 #[test]
@@ -84,7 +87,10 @@ fn root_reads_status_and_log_and_is_nobody_else() {
     let node = Node::start();
     let status = node.run(Account::Root, &["status"]);
     assert_eq!(status.code, Some(0), "{status:?}");
-    assert_eq!(status.stdout.lines().next(), Some("Node: node042  State: OBSERVE_ONLY  Supervisor: 0 services running"));
+    assert_eq!(
+        status.stdout.lines().next(),
+        Some("Node: node042  State: OBSERVE_ONLY  Supervisor: 0 services running")
+    );
     assert_eq!(node.once(Account::Root, "uname").code, Some(2));
 }
 
@@ -131,7 +137,12 @@ fn a_script_ends_at_the_first_line_that_is_refused() {
     let node = Node::start();
     let mut pact = node.pact(Account::Alice, &[]);
     let mut child = pact.stdin(std::process::Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"uname -s\n\ngrep nobody-has-this-name /etc/passwd\nuname; id\nuname -r\n").unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"uname -s\n\ngrep nobody-has-this-name /etc/passwd\nuname; id\nuname -r\n")
+        .unwrap();
     let said = Said::from(child.wait_with_output().unwrap());
     assert_eq!((said.stdout.as_str(), said.code), ("Linux\n", Some(1)), "{said:?}");
     assert!(!node.records().iter().any(|record| record.contains("uname -r")));

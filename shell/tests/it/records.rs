@@ -111,7 +111,12 @@ fn a_full_disk_starts_nothing_and_loses_nothing() {
     let status = node.run(Account::Root, &["status"]);
     assert!(status.stdout.contains("tmpfs"), "a spool that outlives nothing is not named: {status:?}");
     let filler = spool.join("filler");
-    let fill = node.enter().args(["dd", "if=/dev/zero", "bs=64k"]).arg(format!("of={}", filler.display())).stderr(Stdio::null()).status();
+    let fill = node
+        .enter()
+        .args(["dd", "if=/dev/zero", "bs=64k"])
+        .arg(format!("of={}", filler.display()))
+        .stderr(Stdio::null())
+        .status();
     assert!(!fill.unwrap().success(), "the disk took everything");
     let refused = node.once(Account::Alice, "uname -m");
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
