@@ -29,8 +29,8 @@ pact> dmesg | grep -i cpu | tail -5
   !> pact:
 pact> cat /proc/meminfo | grep -E 'MemTotal|HugePages_Total'
   => MemTotal:
-pact> cat /etc/os-release | head -3
-  !> pact:
+pact> cat /etc/os-release | grep PRETTY_NAME
+  => PRETTY_NAME=
 pact> ip -br address show dev lo
   => 127.0.0.1
 pact> ps -e | grep -c pact

@@ -40,9 +40,14 @@ pub(crate) fn send(to: impl AsFd, message: &impl Message, descriptors: &[Borrowe
     if bytes.len() > LARGEST {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the line is too long once its patterns are words"));
     }
+    if descriptors.is_empty() {
+        // A stage that is bounded already may write, and nothing else that sends.
+        rustix::io::write(to, &bytes)?;
+        return Ok(());
+    }
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+    if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many descriptors for one packet"));
     }
     sendmsg(to, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)?;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use pact_proto::command::{self, Command, Effect};
 use pact_proto::exit::ExitCode;
-use pact_proto::grammar::{Argv, Expanded, ExpandedHead};
+use pact_proto::grammar::{Argv, Expanded, ExpandedHead, quote};
 use pact_proto::model::{NodeName, ProgramName, VCluster};
 use pact_proto::program::{ArgumentError, Match, Program};
 use pact_proto::view::{escape, near};
@@ -35,7 +35,13 @@ pub enum Judged {
     Refused(Refused),
 }
 
-/// A line that may run.
+/// A line that may run. Only `judge` makes one:
+///
+/// ```compile_fail,E0451
+/// # let line = pact_proto::grammar::parse(pact_proto::grammar::Line::new("uname")).unwrap().expand(Vec::new()).unwrap();
+/// let effect = pact_proto::command::Effect::Read;
+/// let forged = pact_policy::Permitted { line, stages: Vec::new(), effect };
+/// ```
 #[derive(Clone, Debug)]
 pub struct Permitted {
     line: Expanded,
@@ -72,9 +78,12 @@ impl Permitted {
         self.effect
     }
 
-    /// Whether the first program reads what the client sends.
+    /// Whether the first program reads what the client sends. Behind a command it reads what the command writes.
     pub fn reads_stdin(&self) -> bool {
-        self.stages.first().is_some_and(|stage| stage.reads_stdin)
+        match self.line.head() {
+            ExpandedHead::Programs => self.stages.first().is_some_and(|stage| stage.reads_stdin),
+            ExpandedHead::Command(_) => false,
+        }
     }
 }
 
@@ -176,22 +185,31 @@ impl Judge<'_> {
     fn program(&self, index: usize, argv: &Argv) -> Result<&Program, Verdict> {
         let found = self.whitelist.get(argv.name()).filter(|program| self.policy.is_enabled(program.name()));
         found.ok_or_else(|| {
-            let shown = spelled_out(argv.name());
-            let typed = String::from_utf8_lossy(argv.name());
-            let (message, hint) = if command::find(&typed).is_some() {
-                (format!("{shown}: a command of pact can only come first in a line"), String::new())
-            } else {
-                let enabled =
-                    |name: &&str| self.whitelist.get(name.as_bytes()).is_some_and(|p| self.policy.is_enabled(p.name()));
-                let names = self.whitelist.names().filter(enabled).chain(command::TABLE.iter().map(|d| d.name));
-                let hint = match near(&typed, names).as_slice() {
-                    [] => "`help` lists what there is".to_owned(),
-                    found => format!("did you mean {}?", found.join(" or ")),
-                };
-                (format!("{shown}: it is not a whitelisted program"), hint)
-            };
+            let (message, hint) = self.not_a_program(argv);
             Verdict { code: ExitCode::NotWhitelisted, message, hint, span: self.line.span(index, 0) }
         })
+    }
+
+    /// What to say of a name that is not a program for this somebody.
+    fn not_a_program(&self, argv: &Argv) -> (String, String) {
+        let shown = spelled_out(argv.name());
+        let typed = String::from_utf8_lossy(argv.name());
+        if command::find(&typed).is_some() {
+            return (format!("{shown}: a command of pact can only come first in a line"), String::new());
+        }
+        let commands = command::TABLE.iter().map(|descriptor| descriptor.name);
+        if typed == "pact" {
+            let Some(word) = argv.words().get(1) else {
+                return ("pact: you are in it already".to_owned(), hint(&[]));
+            };
+            let message = format!("pact: {} is not one of its commands", spelled_out(word));
+            return (message, hint(&near(&String::from_utf8_lossy(word), commands)));
+        }
+        let enabled = self.whitelist.programs().map(Program::name).filter(|name| self.policy.is_enabled(name));
+        let names = enabled.map(ProgramName::as_str).chain(commands);
+        // A name is never a path; who types one means what stands behind its last slash.
+        let meant = typed.rsplit('/').next().unwrap_or_default();
+        (format!("{shown}: it is not a whitelisted program"), hint(&near(meant, names)))
     }
 
     fn argument(&self, index: usize, program: &Program, error: &ArgumentError) -> Verdict {
@@ -218,6 +236,14 @@ impl Judge<'_> {
     }
 }
 
+/// Near names, or where to look.
+fn hint(near: &[&str]) -> String {
+    match near {
+        [] => "`help` lists what there is".to_owned(),
+        names => format!("did you mean {}?", names.join(" or ")),
+    }
+}
+
 fn auth(message: &str) -> Verdict {
     let hint = "`whoami` shows your roles".to_owned();
     Verdict { code: ExitCode::Auth, message: message.to_owned(), hint, span: None }
@@ -225,7 +251,10 @@ fn auth(message: &str) -> Verdict {
 
 /// A name as it was typed; characters that look like others get their code point.
 fn spelled_out(name: &[u8]) -> String {
-    let shown = escape(name);
+    let shown = match std::str::from_utf8(name) {
+        Ok(_) => escape(quote(name).as_bytes()),
+        Err(_) => escape(name),
+    };
     let odd: Vec<String> = String::from_utf8_lossy(name)
         .chars()
         .filter(|c| !c.is_ascii())

@@ -62,6 +62,28 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// A limit of nothing would let nobody in, and say so to nobody.
+    fn check(&self) -> Result<(), PolicyError> {
+        let all = [
+            ("sessions_per_user", self.sessions_per_user.into()),
+            ("sessions_per_node", self.sessions_per_node.into()),
+            ("wall_seconds", self.wall_seconds),
+            ("output_bytes", self.output_bytes),
+            ("processes", self.processes),
+            ("memory_bytes", self.memory_bytes),
+            ("open_files", self.open_files),
+            ("cpu_seconds", self.cpu_seconds),
+        ];
+        match all.iter().find(|(_, limit)| *limit == 0) {
+            Some((name, _)) => {
+                Err(PolicyError { key: format!("limits.{name}"), what: "it must be 1 at least".to_owned() })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// A policy that cannot be used: where, and what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {what}")]
@@ -117,6 +139,7 @@ impl Policy {
                 return Err(wrong(format!("user {user:?} is bound twice")));
             }
         }
+        file.limits.check()?;
         let disabled = file.programs.disabled.iter().map(|name| name.parse());
         let disabled = disabled
             .collect::<Result<_, _>>()
@@ -183,6 +206,9 @@ mod tests {
             (bind("root", ""), "bind 1: user \"root\" cannot be bound"),
             (bind("a", "\"pact-admin\""), "bind 1: \"pact-admin\" is not a role"),
             (bind("a", "") + &bind("a", ""), "bind 2: user \"a\" is bound twice"),
+            ("[limits]\nopen_files = 0".to_owned(), "limits.open_files: it must be 1 at least"),
+            ("[limits]\nopen_files = -1".to_owned(), "line 2: "),
+            ("[programs]\ndisabled = [\"/bin/x\"]".to_owned(), "programs.disabled: \"/bin/x\" is not a program name"),
             ("[[bind]]\nuser = \"a\"\nprincipal = \"unix:a\"\nroles = []".to_owned(), "is nobody's"),
         ] {
             let error = Policy::from_toml(&text).err().map(|e| e.to_string()).unwrap_or_default();

@@ -189,8 +189,11 @@ impl Descriptor {
     /// Its options and operands: spelling and what it means.
     pub fn arguments(&self) -> Vec<(String, String)> {
         let command = self.grammar();
-        let about = |argument: &clap::Arg| argument.get_help().map(ToString::to_string).unwrap_or_default();
-        command.get_arguments().map(|argument| (argument.to_string(), about(argument))).collect()
+        let row = |argument: &clap::Arg| {
+            let short = argument.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
+            (format!("{short}{argument}"), argument.get_help().map(ToString::to_string).unwrap_or_default())
+        };
+        command.get_arguments().map(row).collect()
     }
 
     /// The spellings of its options, for completion.

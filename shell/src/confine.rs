@@ -71,3 +71,45 @@ fn close_files_of(abi: ABI) -> Result<RulesetStatus, RulesetError> {
     }
     Ok(ruleset.create()?.restrict_self()?.ruleset)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::process::Command;
+
+    use super::confine;
+
+    /// Landlock and seccomp hold for a thread and those that it starts, so a thread of its own is confined.
+    #[test]
+    fn what_is_confined_opens_starts_and_connects_nothing_and_goes_on_with_what_it_has() {
+        let place = tempfile::tempdir().unwrap();
+        let socket = place.path().join("socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let mut kept = File::options().read(true).append(true).create(true).open(place.path().join("kept")).unwrap();
+        let confined = std::thread::spawn(move || {
+            confine().unwrap();
+            assert!(File::open("/etc/passwd").is_err(), "a file was opened");
+            assert!(File::create("/tmp/pact-confined").is_err(), "a file was made");
+            assert!(Command::new("/bin/true").spawn().is_err(), "a program was started");
+            assert!(UnixStream::connect(&socket).is_err(), "a socket was connected");
+            assert!(std::net::TcpStream::connect("127.0.0.1:9").is_err_and(is_unknown), "a network socket was made");
+            assert!(std::net::UdpSocket::bind("127.0.0.1:0").is_err_and(is_unknown), "a network socket was made");
+            assert!(rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).is_err());
+            kept.write_all(b"a line\n").unwrap();
+            kept.set_len(2).unwrap();
+            let (mut one, mut other) = UnixStream::pair().unwrap();
+            one.write_all(b"woken").unwrap();
+            let mut read = [0; 5];
+            other.read_exact(&mut read).unwrap();
+            std::thread::spawn(|| ()).join().unwrap();
+        });
+        confined.join().unwrap();
+        assert_eq!(std::fs::read(place.path().join("kept")).unwrap(), b"a ");
+    }
+
+    fn is_unknown(error: std::io::Error) -> bool {
+        error.raw_os_error() == Some(libc::ENOSYS)
+    }
+}

@@ -143,9 +143,18 @@ impl Repl<'_> {
         loop {
             tokio::select! {
                 typed = self.source.next() => return Ok(Next::Typed(typed?)),
-                event = self.engine.session.incoming.next() => self.heard_agent(event?).await?,
+                event = self.engine.session.incoming.next() => match event {
+                    Ok(event) => self.heard_agent(event).await?,
+                    Err(error) => {
+                        self.abandon_prompt().await?;
+                        return Err(error.into());
+                    }
+                },
                 heard = self.engine.signals.next() => match heard {
-                    Heard::Leave(code) => return Ok(Next::Left(code)),
+                    Heard::Leave(code) => {
+                        self.abandon_prompt().await?;
+                        return Ok(Next::Left(code));
+                    }
                     // At an editor these are keys; without one Ctrl-C throws the line away.
                     Heard::Interrupt | Heard::Quit if matches!(self.source, Source::Plain(_)) => {
                         self.engine.out.say("\n");
@@ -191,6 +200,13 @@ impl Repl<'_> {
             self.engine.flush().await?;
         }
         Ok(())
+    }
+
+    /// Something else is said now, and it begins a line.
+    async fn abandon_prompt(&mut self) -> Result<(), ShellError> {
+        terminal::restore();
+        self.engine.out.say("\n");
+        self.engine.flush().await
     }
 
     /// A terminal that answered late gets its editor after all.

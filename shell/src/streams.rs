@@ -18,49 +18,34 @@ use crate::output::Filter;
 const PIECE: usize = 4096;
 
 /// A descriptor, and a way to wait for it.
-enum Watched {
-    /// Pipes, sockets, terminals.
-    Waits(AsyncFd<OwnedFd>),
-    /// Files and /dev/null, which are always ready, and which epoll does not take.
-    Ready(OwnedFd),
-}
+struct Watched(OwnedFd);
 
 impl Watched {
-    fn new(of: impl AsFd, interest: Interest) -> io::Result<Self> {
-        let fd = of.as_fd().try_clone_to_owned()?;
-        let again = fd.try_clone()?;
-        #[expect(
-            deprecated,
-            reason = "what took its place is unsafe, for owners that may close early: OwnedFd does not"
-        )]
-        let watched = AsyncFd::with_interest(fd, interest);
-        match watched {
-            Ok(watched) => Ok(Self::Waits(watched)),
-            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => Ok(Self::Ready(again)),
-            Err(error) => Err(error),
-        }
+    fn new(of: impl AsFd) -> io::Result<Self> {
+        of.as_fd().try_clone_to_owned().map(Self)
     }
 
-    /// Waits until `operation` does not have to.
+    /// Waits until `operation` does not have to. Only while it waits does the runtime watch the descriptor: a terminal
+    /// that somebody draws on is writable again and again.
     async fn when<T>(&self, interest: Interest, operation: impl Fn(&OwnedFd) -> Result<T, Errno>) -> io::Result<T> {
-        let watched = match self {
-            Self::Ready(fd) => return Ok(rustix::io::retry_on_intr(|| operation(fd))?),
-            Self::Waits(watched) => watched,
-        };
         loop {
-            let mut ready = watched.ready(interest).await?;
-            if is_ready(watched.get_ref(), interest)? {
-                match operation(watched.get_ref()) {
+            if is_ready(&self.0, interest)? {
+                match operation(&self.0) {
                     Err(Errno::AGAIN | Errno::INTR) => {}
                     done => return Ok(done?),
                 }
             }
-            ready.clear_ready();
+            #[expect(
+                deprecated,
+                reason = "what took its place is unsafe, for owners that close early; this one does not"
+            )]
+            let watched = AsyncFd::with_interest(self.0.as_fd(), interest)?;
+            let _ready = watched.ready(interest).await?;
         }
     }
 }
 
-/// What epoll said may be old news; the kernel says what is.
+/// Whether the kernel would let it wait. Files never wait, so epoll, which does not take them, is not asked.
 fn is_ready(fd: &OwnedFd, interest: Interest) -> io::Result<bool> {
     let wanted = if interest.is_readable() { PollFlags::IN } else { PollFlags::OUT };
     let mut asked = [PollFd::new(fd, wanted)];
@@ -73,7 +58,7 @@ pub(crate) struct Input(Watched);
 
 impl Input {
     pub(crate) fn open() -> io::Result<Self> {
-        Watched::new(io::stdin(), Interest::READABLE).map(Self)
+        Watched::new(io::stdin()).map(Self)
     }
 
     /// At most `most` bytes; none at its end. Nothing is lost when this is dropped before it is ready.
@@ -101,7 +86,7 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn open(of: impl AsFd, is_terminal: bool) -> io::Result<Self> {
         Ok(Self {
-            target: Watched::new(of, Interest::WRITABLE)?,
+            target: Watched::new(of)?,
             filter: is_terminal.then(Filter::default),
             pending: Vec::new(),
             written: 0,

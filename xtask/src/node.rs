@@ -203,9 +203,11 @@ impl Drop for Node {
 }
 
 /// A process in a mount namespace of its own, with the accounts in place and a fresh /run.
+///
+/// It removes the node's directory when it ends, for a parent that was killed and cannot.
 fn hold_namespace(place: &Path) -> Result<Child> {
     let script = "mount -t tmpfs -o mode=755 tmpfs /run && mount --bind \"$1/passwd\" /etc/passwd \
-                  && mount --bind \"$1/group\" /etc/group && echo ready && exec cat";
+                  && mount --bind \"$1/group\" /etc/group && echo ready && cat && rm -rf \"$1\"";
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "slave", "sh", "-c", script, "sh"]).arg(place).process_group(0);
     let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;

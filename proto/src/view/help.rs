@@ -4,7 +4,7 @@ use nu_ansi_term::Style as Paint;
 
 use super::{Style, escape, near};
 use crate::command::{self, Descriptor, HelpArguments};
-use crate::program::{Form, Schema, Stdin, Value};
+use crate::program::{Form, Option_, Schema, Stdin, Value};
 
 /// The text, or one sentence on why there is none. `commands` and `programs` are what the reader may use.
 pub fn help(
@@ -72,22 +72,70 @@ fn of_command(descriptor: &Descriptor, style: Style) -> String {
 
 fn of_program(schema: &Schema, style: Style) -> String {
     let mut text = format!("{} - {}\n", schema.name(), schema.about());
+    let shared = shared(schema.forms());
     for form in schema.forms() {
         text.push_str(&format!("\n  {}\n", usage(schema, form)));
         if !form.about.is_empty() {
             text.push_str(&format!("{}\n", fold(&form.about, style.columns)));
         }
-        for option in &form.options {
-            let value = option.value.as_ref().map(Value::shown);
-            let value = value.map(|v| if option.optional { format!("[={v}]") } else { format!(" {v}") });
-            row(&mut text, &format!("{}{}", option.names.join(", "), value.unwrap_or_default()), &option.about);
+        for option in form.options.iter().filter(|option| !shared.contains(option)) {
+            option_row(&mut text, option);
         }
         if form.stdin == Stdin::WithoutFiles {
             text.push_str("  Without a file it reads what comes through the pipe.\n");
         }
     }
+    if !shared.is_empty() {
+        text.push_str(&format!("\n{}\n", title("Options of every form", style)));
+        for option in shared {
+            option_row(&mut text, option);
+        }
+    }
+    for (name, words) in long_lists(schema) {
+        let list = fold(&format!("{name}: {}", words.join(", ")), style.columns);
+        text.push_str(&format!("\n{list}\n"));
+    }
     text.push_str("\n  What is not listed is refused; spellings are exact.\n");
     text
+}
+
+fn option_row(text: &mut String, option: &Option_) {
+    let value = option.value.as_ref().map(|value| if is_long(value) { "LIST".to_owned() } else { value.shown() });
+    let value = value.map(|v| if option.optional { format!("[={v}]") } else { format!(" {v}") });
+    row(text, &format!("{}{}", option.names.join(", "), value.unwrap_or_default()), &option.about);
+}
+
+/// Options that every one of several forms has.
+fn shared(forms: &[Form]) -> Vec<&Option_> {
+    match forms {
+        [] | [_] => Vec::new(),
+        [first, rest @ ..] => {
+            let everywhere = |option: &&Option_| rest.iter().all(|form| form.options.contains(option));
+            first.options.iter().filter(everywhere).collect()
+        }
+    }
+}
+
+/// More words than fit beside an option are listed once, below.
+fn is_long(value: &Value) -> bool {
+    value.words().len() > 12
+}
+
+/// Each long list of words, and which options or operands take it.
+fn long_lists(schema: &Schema) -> Vec<(String, &[String])> {
+    let mut lists: Vec<(Vec<String>, &[String])> = Vec::new();
+    let options = schema.forms().iter().flat_map(|form| &form.options);
+    let options = options.filter_map(|option| Some((format!("LIST of {}", option.names[0]), option.value.as_ref()?)));
+    let operands = schema.forms().iter().flat_map(|form| &form.operands);
+    let operands = operands.map(|operand| (operand.name.clone(), &operand.value));
+    for (name, value) in options.chain(operands).filter(|(_, value)| is_long(value)) {
+        match lists.iter_mut().find(|(_, words)| *words == value.words()) {
+            Some((names, _)) if names.contains(&name) => {}
+            Some((names, _)) => names.push(name),
+            None => lists.push((vec![name], value.words())),
+        }
+    }
+    lists.into_iter().map(|(names, words)| (names.join(" and "), words)).collect()
 }
 
 fn usage(schema: &Schema, form: &Form) -> String {

@@ -113,16 +113,45 @@ fn completion_offers_what_may_come_next() {
 fn no_allowed_ps_shows_an_environment() {
     const MARK: &str = "PACT_TEST_MARK=7f3a";
     let words: &[&str] = &[
-        "-e", "-A", "-f", "-H", "-L", "-T", "-w", "-eux", "-ue", "-ax", "e", "ax", "aux", "axe", "-u", "xe", "-C",
-        "-p", "1", "-o", "args", "-y", "-efH", "-eLf", "--forest", "-eo", "pid,args", "-V", "--sort=pid", "-g",
+        "-e",
+        "-A",
+        "-f",
+        "-H",
+        "-L",
+        "-T",
+        "-w",
+        "-eux",
+        "-ue",
+        "-ax",
+        "e",
+        "ax",
+        "aux",
+        "axe",
+        "-u",
+        "xe",
+        "-C",
+        "-p",
+        "1",
+        "-o",
+        "args",
+        "-y",
+        "-efH",
+        "-eLf",
+        "--forest",
+        "-eo",
+        "pid,args",
+        "-V",
+        "--sort=pid",
+        "-g",
     ];
     let schema = program("ps");
     let mut allowed = 0;
     let pairs = words.iter().flat_map(|a| words.iter().map(move |b| vec![*a, *b]));
-    let triples = words.iter().flat_map(move |a| words.iter().flat_map(move |b| words.iter().map(move |c| vec![*a, *b, *c])));
+    let triples =
+        words.iter().flat_map(move |a| words.iter().flat_map(move |b| words.iter().map(move |c| vec![*a, *b, *c])));
     // Every pair, and every seventh triple: a minute is too long for a test, and seven is prime to the count.
     for argv in pairs.chain(triples.step_by(7)) {
-        let whole: Vec<Vec<u8>> = std::iter::once("ps").chain(argv.iter().copied()).map(|w| w.into()).collect();
+        let whole: Vec<Vec<u8>> = std::iter::once("ps").chain(argv.iter().copied()).map(Into::into).collect();
         if schema.schema().match_argv(&whole).is_err() {
             continue;
         }

@@ -27,7 +27,7 @@ fn help(topic: Option<&str>) -> String {
 fn help_is_what_is_checked_in() {
     let mut text = String::new();
     let commands = TABLE.iter().map(|descriptor| Some(descriptor.name));
-    let others = ["?", "grep", "ip", "tial", "\u{1b}[2J"].map(Some);
+    let others = ["?", "grep", "ip", "ps", "tial", "\u{1b}[2J"].map(Some);
     for topic in std::iter::once(None).chain(commands).chain(others) {
         let shown = topic.map(|topic| format!(" {}", view::escape(topic.as_bytes()))).unwrap_or_default();
         text.push_str(&format!("=== help{shown}\n{}\n", help(topic)));
@@ -67,11 +67,7 @@ fn entry(number: u64, line: u64, body: Body) -> Entry {
         line: LineId(line),
         message: String::new(),
         policy_version: "0123456789ab".to_owned(),
-        position: SpoolPosition {
-            node: "node042".parse().unwrap(),
-            epoch: SpoolEpoch(1),
-            number: SpoolNumber(number),
-        },
+        position: SpoolPosition { node: "node042".parse().unwrap(), epoch: SpoolEpoch(1), number: SpoolNumber(number) },
         request_hash: None,
         credential: Some(Credential::Peer { uid: 1000, pid: 7, user: Some("alice".to_owned()) }),
         body,

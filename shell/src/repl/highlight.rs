@@ -88,7 +88,10 @@ fn wrong_in_stage(
         return None;
     }
     let words = words(line, end.span.end)?;
-    let name = String::from_utf8_lossy(words.first()?);
+    // A pattern has no text; `?` is one, and a command.
+    let typed =
+        words.first().filter(|name| !name.is_empty()).map_or(&line.as_bytes()[begin.span.clone()], Vec::as_slice);
+    let name = String::from_utf8_lossy(typed);
     let typing = |span: &Range<usize>| span.end == cursor;
     if first && name == "pact" {
         return None;
@@ -169,6 +172,9 @@ mod tests {
             ("grep -E 'a|b' /var/log/messages | tail -5", &[]),
             ("log -n 100 | grep commit", &[]),
             ("history", &[]),
+            ("?", &[]),
+            ("? dmesg", &[]),
+            ("* ", &["*"]),
             ("pact status", &[]),
             ("cat $(id)", &["$", "(", "id)"]),
         ] {

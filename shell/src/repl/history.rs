@@ -122,7 +122,8 @@ fn is_kept(line: &str) -> bool {
 
 /// The newest part of the file, from the start of a line, and whether that is not all.
 fn newest(file: &mut File) -> io::Result<(Vec<u8>, bool)> {
-    let length = file.metadata()?.len();
+    // Asking for the metadata would be a system call that the confinement refuses.
+    let length = file.seek(SeekFrom::End(0))?;
     let skipped = if length > MOST_BYTES { length - MOST_BYTES / 2 } else { 0 };
     file.seek(SeekFrom::Start(skipped))?;
     let mut text = Vec::new();

@@ -18,7 +18,7 @@ const GROUP: u32 = 61_000;
 
 /// An account of the test node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Account {
+pub(crate) enum Account {
     /// ops of the vCluster.
     Alice,
     /// A viewer.
@@ -50,7 +50,7 @@ impl Account {
 }
 
 /// A running node.
-pub struct Node {
+pub(crate) struct Node {
     place: TempDir,
     /// Holds the namespace open; ends when its standard input does.
     holder: Child,
@@ -59,22 +59,22 @@ pub struct Node {
 
 /// What a line did.
 #[derive(Debug)]
-pub struct Said {
-    pub stdout: String,
-    pub stderr: String,
-    pub code: Option<i32>,
+pub(crate) struct Said {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: Option<i32>,
 }
 
 impl Node {
     /// A node whose agent serves.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut node = Self::prepare("");
         node.start_agent(&[]);
         node
     }
 
     /// A node without an agent; `policy` is appended to the usual one.
-    pub fn prepare(policy: &str) -> Self {
+    pub(crate) fn prepare(policy: &str) -> Self {
         assert!(rustix::process::geteuid().is_root(), "these tests make namespaces: run them as root");
         let place = tempfile::Builder::new().prefix("pact-node-").tempdir().unwrap();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -84,12 +84,12 @@ impl Node {
         Self { place, holder, agent: None }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
 
     /// Starts the agent and waits until it answers.
-    pub fn start_agent(&mut self, environment: &[(&str, &str)]) {
+    pub(crate) fn start_agent(&mut self, environment: &[(&str, &str)]) {
         let child = self.spawn_agent(environment);
         self.agent = Some(child);
         let deadline = Instant::now() + PATIENCE;
@@ -101,7 +101,7 @@ impl Node {
     }
 
     /// Starts the agent and waits for its socket, without sending it a line.
-    pub fn start_agent_unasked(&mut self, environment: &[(&str, &str)]) {
+    pub(crate) fn start_agent_unasked(&mut self, environment: &[(&str, &str)]) {
         self.agent = Some(self.spawn_agent(environment));
         until("the agent's socket", || {
             self.enter().args(["test", "-S", "/run/pact/agent.sock"]).status().unwrap().success()
@@ -123,43 +123,43 @@ impl Node {
     }
 
     /// Starts an agent that is expected to end by itself; what it said.
-    pub fn failing_agent(&self) -> String {
+    pub(crate) fn failing_agent(&self) -> String {
         let mut child = self.spawn_agent(&[]);
         let status = wait(&mut child, "the agent to refuse");
         assert!(!status.success(), "the agent did not refuse");
         self.agent_log()
     }
 
-    pub fn agent_log(&self) -> String {
+    pub(crate) fn agent_log(&self) -> String {
         fs::read_to_string(self.path("agent.log")).unwrap_or_default()
     }
 
     /// The agent's process id.
-    pub fn agent_pid(&self) -> u32 {
+    pub(crate) fn agent_pid(&self) -> u32 {
         self.agent.as_ref().unwrap().id()
     }
 
     /// Waits until the agent has ended, however.
-    pub fn agent_ended(&mut self) {
+    pub(crate) fn agent_ended(&mut self) {
         wait(self.agent.as_mut().unwrap(), "the agent to end");
         self.agent = None;
     }
 
     /// kill -9, as a power cut would.
-    pub fn kill_agent(&mut self) {
+    pub(crate) fn kill_agent(&mut self) {
         self.agent.as_mut().unwrap().kill().unwrap();
         self.agent_ended();
     }
 
     /// A command inside the namespace, as root.
-    pub fn enter(&self) -> Command {
+    pub(crate) fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id()));
         command
     }
 
     /// `pact` as an account, with its words; not started yet.
-    pub fn pact(&self, account: Account, words: &[&str]) -> Command {
+    pub(crate) fn pact(&self, account: Account, words: &[&str]) -> Command {
         let (uid, gid) = account.ids();
         let mut command = self.enter();
         command.arg("setpriv").arg(format!("--reuid={uid}")).arg(format!("--regid={gid}")).arg("--clear-groups");
@@ -170,17 +170,17 @@ impl Node {
     }
 
     /// `pact words…` to its end.
-    pub fn run(&self, account: Account, words: &[&str]) -> Said {
+    pub(crate) fn run(&self, account: Account, words: &[&str]) -> Said {
         Said::from(self.pact(account, words).output().unwrap())
     }
 
     /// `pact -c line` to its end.
-    pub fn once(&self, account: Account, line: &str) -> Said {
+    pub(crate) fn once(&self, account: Account, line: &str) -> Said {
         self.run(account, &["-c", line])
     }
 
     /// The records, oldest first.
-    pub fn records(&self) -> Vec<String> {
+    pub(crate) fn records(&self) -> Vec<String> {
         let said = self.run(Account::Root, &["log", "-n", "1000"]);
         assert_eq!(said.code, Some(0), "{said:?}");
         let mut lines: Vec<String> = said.stdout.lines().map(str::to_owned).collect();
@@ -212,7 +212,7 @@ impl From<Output> for Said {
 }
 
 /// Waits for a condition; what it was for goes into the failure.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
@@ -230,7 +230,7 @@ fn wait(child: &mut Child, what: &str) -> std::process::ExitStatus {
 }
 
 /// A binary of this build. `cargo xtask test` builds all of them; so does `cargo test --workspace`.
-pub fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_pact")).with_file_name(name);
     assert!(path.exists(), "{} is missing: run `cargo xtask test`, which builds it", path.display());
     path
@@ -259,10 +259,10 @@ fn write_configuration(place: &Path, policy: &str) {
     let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/programs");
     let programs = programs.canonicalize().unwrap();
     let agent = format!(
-        "node = \"node042\"\nvcluster = \"ml-training\"\nspool = {:?}\npolicy = {:?}\nprograms = {:?}\nspool_reserve_bytes = 1048576\n",
-        place.join("spool"),
-        etc.join("policy.toml"),
-        programs,
+        "node = \"node042\"\nvcluster = \"ml-training\"\nspool = \"{}\"\npolicy = \"{}\"\nprograms = \"{}\"\nspool_reserve_bytes = 1048576\n",
+        place.join("spool").display(),
+        etc.join("policy.toml").display(),
+        programs.display(),
     );
     fs::write(etc.join("agent.toml"), agent).unwrap();
     let bindings = "[[bind]]\nuser = \"alice\"\nprincipal = \"alice@example.org\"\nroles = [\"pact-ops-ml-training\"]\n\n\

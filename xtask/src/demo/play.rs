@@ -137,12 +137,11 @@ impl Session {
         Ok(came)
     }
 
-    /// Rows, each with its newline; empty ones at the end do not count.
+    /// From one row to before another, as it was written: a line that was too long for the screen is one line.
     fn text(&self, from: u16, to: u16) -> String {
-        let rows: Vec<String> = (from..to).map(|row| self.terminal.row(row).trim_end().to_owned()).collect();
-        let text = rows.join("\n");
-        let text = text.trim_end();
-        if text.is_empty() { String::new() } else { format!("{text}\n") }
+        let written = self.terminal.screen().contents_between(from, 0, to, 0);
+        let rows: Vec<&str> = written.trim_end().lines().map(str::trim_end).collect();
+        rows.iter().map(|row| format!("{row}\n")).collect()
     }
 
     fn last_words(&self) -> String {

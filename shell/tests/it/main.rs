@@ -1,0 +1,10 @@
+//! `pact` and `pact-agent` as they are built, on a node of their own: what people type, what they see, what is on
+//! record.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod hostile;
+#[path = "../../../agent/tests/it/hostile.rs"]
+mod hostile_program;
+mod lines;
+mod node;
+mod records;
