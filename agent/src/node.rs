@@ -26,14 +26,16 @@ pub(crate) struct Node {
     /// When the agent began to serve.
     pub(crate) since: Instant,
     /// Open sessions.
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: Seats,
+    /// Open connections, with a session or without one yet.
+    pub(crate) connections: Seats,
 }
 
-/// Open sessions, counted by uid.
+/// What is open, counted by uid.
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<BTreeMap<u32, u32>>);
+pub(crate) struct Seats(Mutex<BTreeMap<u32, u32>>);
 
-/// One more session than the policy allows.
+/// One more than is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TooMany {
     /// Of this account.
@@ -42,13 +44,13 @@ pub(crate) enum TooMany {
     OnNode,
 }
 
-/// A place among the open sessions; given back when dropped.
+/// A place among what is open; given back when dropped.
 pub(crate) struct Seat<'a> {
-    sessions: &'a Sessions,
+    seats: &'a Seats,
     uid: u32,
 }
 
-impl Sessions {
+impl Seats {
     /// Takes a place for `uid`.
     pub(crate) fn enter(&self, uid: u32, of_user: u32, on_node: u32) -> Result<Seat<'_>, TooMany> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +62,7 @@ impl Sessions {
             return Err(TooMany::OfUser);
         }
         *mine += 1;
-        Ok(Seat { sessions: self, uid })
+        Ok(Seat { seats: self, uid })
     }
 
     /// How many there are.
@@ -71,7 +73,7 @@ impl Sessions {
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        let mut open = self.sessions.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.seats.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mine) = open.get_mut(&self.uid) {
             *mine = mine.saturating_sub(1);
         }
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn places_are_bounded_and_given_back() {
-        let sessions = Sessions::default();
+        let sessions = Seats::default();
         let first = sessions.enter(1000, 1, 2);
         assert!(first.is_ok());
         assert_eq!(sessions.enter(1000, 1, 2).err(), Some(TooMany::OfUser));

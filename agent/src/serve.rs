@@ -112,7 +112,12 @@ pub(crate) async fn serve(node: Arc<Node>, listener: UnixListener) -> Infallible
 }
 
 async fn connection(node: Arc<Node>, caller: Caller, stream: UnixStream) {
-    let service = ShellServer::new(Service { node, caller })
+    let limits = node.policy.limits();
+    let (of_user, on_node) = (2 * limits.sessions_per_user, 2 * limits.sessions_per_node);
+    // Room for as many that are being refused as are open. More are closed without a word: who makes so many does
+    // not listen.
+    let Ok(_seat) = node.connections.enter(caller.peer.uid, of_user, on_node) else { return };
+    let service = ShellServer::new(Service { node: Arc::clone(&node), caller })
         .max_decoding_message_size(LARGEST_MESSAGE)
         .max_encoding_message_size(LARGEST_ANSWER);
     // A connection that breaks ends its sessions; there is nobody left to tell.

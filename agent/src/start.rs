@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::config::{Config, ConfigError};
 use crate::link::{Launcher, LinkError};
-use crate::node::{Node, Sessions};
+use crate::node::{Node, Seats};
 use crate::sandbox::SandboxError;
 use crate::serve::{self, ServeError};
 use crate::spool::{self, AppendError, Draft, Spool, SpoolError};
@@ -78,7 +78,8 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             launcher,
             sandbox,
             since: Instant::now(),
-            sessions: Sessions::default(),
+            sessions: Seats::default(),
+            connections: Seats::default(),
         };
         live(Arc::new(node), listener, &config.socket, failed).await
     })

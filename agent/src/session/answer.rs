@@ -9,10 +9,10 @@ use pact_proto::command::{Command, HelpArguments, LogArguments, Since};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::Entry;
 use pact_proto::model::entry::Credential;
-use pact_proto::view::{self, NodeStatus};
+use pact_proto::view::{self, NodeStatus, Style};
 
 use super::Session;
-use crate::spool::Durability;
+use crate::spool::{Durability, Spool};
 
 /// What a command writes and ends with.
 pub(super) struct Answer {
@@ -32,9 +32,9 @@ impl Answer {
 }
 
 impl Session<'_> {
-    pub(super) fn answer(&self, command: &Command) -> Answer {
+    pub(super) async fn answer(&self, command: &Command) -> Answer {
         match command {
-            Command::Log(arguments) => self.log(arguments),
+            Command::Log(arguments) => self.log(arguments.clone()).await,
             Command::Status(_) => Answer::text(view::status(&self.status(), self.style)),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments),
@@ -43,33 +43,11 @@ impl Session<'_> {
         }
     }
 
-    /// Newest first; only this node's spool is asked.
-    fn log(&self, arguments: &LogArguments) -> Answer {
-        let oldest = arguments.since.as_ref().map(|since| match since {
-            Since::At(time) => *time,
-            Since::Ago(ago) => Timestamp::now().checked_sub(*ago).unwrap_or(Timestamp::MIN),
-        });
-        let wanted = |entry: &Entry| {
-            arguments.scope.as_ref().is_none_or(|scope| entry.scope == *scope)
-                && arguments.author.as_ref().is_none_or(|author| entry.author == *author)
-                && arguments.kind.is_none_or(|kind| entry.body.kind() == kind)
-        };
-        let mut text = String::new();
-        let mut left = arguments.number;
-        for entry in self.node.spool.newest() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => return Answer::failed(ExitCode::General, &format!("log: {error}")),
-            };
-            if left == 0 || oldest.is_some_and(|oldest| entry.event_time < oldest) {
-                break;
-            }
-            if wanted(&entry) {
-                text.push_str(&view::log_line(&entry, self.style));
-                left -= 1;
-            }
-        }
-        Answer::text(text)
+    /// A long search is a thread's, so that nobody else's line waits for it.
+    async fn log(&self, arguments: LogArguments) -> Answer {
+        let (spool, style) = (self.node.spool.clone(), self.style);
+        let answered = tokio::task::spawn_blocking(move || log(&spool, &arguments, style)).await;
+        answered.unwrap_or_else(|_| Answer::failed(ExitCode::General, "log: the search failed"))
     }
 
     fn status(&self) -> NodeStatus {
@@ -118,4 +96,35 @@ impl Session<'_> {
             Err(message) => Answer::failed(ExitCode::General, &message),
         }
     }
+}
+
+/// Newest first; only this node's spool is asked.
+fn log(spool: &Spool, arguments: &LogArguments, style: Style) -> Answer {
+    let oldest = arguments.since.as_ref().map(|since| match since {
+        Since::At(time) => *time,
+        Since::Ago(ago) => Timestamp::now().checked_sub(*ago).unwrap_or(Timestamp::MIN),
+    });
+    // Entries that waited for room are written later than they happened, so an old one does not end the search.
+    let wanted = |entry: &Entry| {
+        oldest.is_none_or(|oldest| entry.event_time >= oldest)
+            && arguments.scope.as_ref().is_none_or(|scope| entry.scope == *scope)
+            && arguments.author.as_ref().is_none_or(|author| entry.author == *author)
+            && arguments.kind.is_none_or(|kind| entry.body.kind() == kind)
+    };
+    let mut text = String::new();
+    let mut left = arguments.number;
+    for entry in spool.newest() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => return Answer::failed(ExitCode::General, &format!("log: {error}")),
+        };
+        if left == 0 {
+            break;
+        }
+        if wanted(&entry) {
+            text.push_str(&view::log_line(&entry, style));
+            left -= 1;
+        }
+    }
+    Answer::text(text)
 }

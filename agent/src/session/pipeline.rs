@@ -28,7 +28,7 @@ impl Session<'_> {
     pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Streaming<ClientMessage>) -> Ended {
         let (id, line) = recorded.begin();
         let answer = match line.line().head() {
-            ExpandedHead::Command(command) => Some(self.answer(command.command())),
+            ExpandedHead::Command(command) => Some(self.answer(command.command()).await),
             ExpandedHead::Programs => None,
         };
         if line.stages().is_empty() {

@@ -20,8 +20,6 @@ pub fn add(tries: &mut Tries) {
         ("kmsg", "/dev/kmsg"),
         ("program", "/usr/bin/id"),
         ("programs", "/usr/bin"),
-        ("debugfs", "/sys/kernel/debug"),
-        ("tracefs", "/sys/kernel/tracing/trace"),
         ("fuse", "/dev/fuse"),
         ("net-tun", "/dev/net/tun"),
         ("kvm", "/dev/kvm"),

@@ -172,7 +172,7 @@ const fn excuse(name: &'static str, why: &'static str, tells: fn() -> bool) -> E
     Excuse { name, why, tells }
 }
 
-const EXCUSES: [Excuse; 44] = [
+const EXCUSES: [Excuse; 42] = [
     excuse("exec-at-dir-empty-emptypath*", "a directory is no program", || false),
     excuse("exec-at-cwd-empty-emptypath*", "a directory is no program", || false),
     excuse("exec-x32*", "few kernels are built with x32", || false),
@@ -181,8 +181,6 @@ const EXCUSES: [Excuse; 44] = [
     excuse("read-mem", "not in every kernel", || exists("/dev/mem")),
     excuse("read-kmsg", "not in every container", || exists("/dev/kmsg")),
     excuse("read-kallsyms-page", "not in every kernel", || exists("/proc/kpagecount")),
-    excuse("read-debugfs", "not in every kernel", || exists("/sys/kernel/debug")),
-    excuse("read-tracefs", "not always mounted", || exists("/sys/kernel/tracing/trace")),
     excuse("read-fuse", "not in every kernel", || exists("/dev/fuse")),
     excuse("read-kvm", "not on every machine", || exists("/dev/kvm")),
     excuse("read-loop-control", "not in every kernel", || exists("/dev/loop-control")),

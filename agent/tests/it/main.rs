@@ -1,4 +1,5 @@
 //! Tests of the agent from outside of its crate.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod control;
 mod hostile;

@@ -105,8 +105,9 @@ proptest! {
                         2 => drop(batch.pop()),
                         _ => late.extend(batch.first().cloned()),
                     }
-                    batch.iter().for_each(|position| log.receive(position));
-                    late.iter().for_each(|position| log.receive(position));
+                    for position in batch.iter().chain(&late) {
+                        log.receive(position);
+                    }
                 }
             }
             let (generation, count) = spools[node];
@@ -114,7 +115,9 @@ proptest! {
             *most = count.max(*most);
         }
         for ((name, epoch), most) in &written {
-            (1..=*most).for_each(|number| log.receive(&at(name, *epoch, number)));
+            for number in 1..=*most {
+                log.receive(&at(name, *epoch, number));
+            }
         }
         let payloads: Vec<String> = log.stored.iter()
             .map(|stored| String::from_utf8(Record::read(stored).unwrap().payload.to_vec()).unwrap())

@@ -1,5 +1,7 @@
 //! Judgements, as the text files in `cases/` say them, with the programs that are shipped.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 #[path = "../../../proto/tests/it/cases.rs"]
 mod cases;
 

@@ -21,6 +21,7 @@ pub struct Schema {
 /// One way to call it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file that an administrator writes")]
 pub struct Form {
     /// What this form is for, where a program has several.
     #[serde(default, skip_serializing_if = "String::is_empty")]

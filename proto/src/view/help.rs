@@ -87,7 +87,9 @@ fn of_program(schema: &Schema, style: Style) -> String {
     }
     if !shared.is_empty() {
         text.push_str(&format!("\n{}\n", title("Options of every form", style)));
-        shared.iter().for_each(|option| option_row(&mut text, option));
+        for option in shared {
+            option_row(&mut text, option);
+        }
     }
     for (name, words) in long_lists(schema) {
         let list = fold(&format!("{name}: {}", words.join(", ")), style.columns);
@@ -98,10 +100,7 @@ fn of_program(schema: &Schema, style: Style) -> String {
 }
 
 fn option_row(text: &mut String, option: &Option_) {
-    let value = option.value.as_ref().map(|value| match is_long(value) {
-        true => "LIST".to_owned(),
-        false => value.shown(),
-    });
+    let value = option.value.as_ref().map(|value| if is_long(value) { "LIST".to_owned() } else { value.shown() });
     let value = value.map(|v| if option.optional { format!("[={v}]") } else { format!(" {v}") });
     row(text, &format!("{}{}", option.names.join(", "), value.unwrap_or_default()), &option.about);
 }

@@ -1,6 +1,11 @@
 //! What proto promises, driven by the text files in `cases/` and by random input.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod cases;
+mod corpus;
+mod entries;
+mod fuzzed;
 mod grammar;
 mod programs;
 mod properties;

@@ -2,6 +2,9 @@
 //! record.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod hostile;
+#[path = "../../../agent/tests/it/hostile.rs"]
+mod hostile_program;
 mod lines;
 mod node;
 mod records;
