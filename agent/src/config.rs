@@ -207,6 +207,13 @@ mod tests {
     }
 
     #[test]
+    fn the_example_says_the_defaults() {
+        let example = load(include_str!("../../examples/agent.toml")).unwrap();
+        let least = load("node = \"node042\"\nvcluster = \"ml-training\"\n").unwrap();
+        assert_eq!(format!("{example:?}"), format!("{least:?}"));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (text, expected) in [
             ("vcluster = \"a\"", "missing field `node`"),

@@ -24,7 +24,8 @@ use rustix::process::{
 
 use crate::packet;
 use crate::sandbox::cgroup::{LineGroup, SessionGroup};
-use crate::sandbox::{HOME, identity, namespace, sys};
+use crate::sandbox::sys::{self, Single};
+use crate::sandbox::{HOME, identity, namespace};
 use crate::table::Table;
 use line::Line;
 
@@ -35,6 +36,8 @@ const LATER: Duration = Duration::from_millis(250);
 
 /// What the launcher gives a host.
 pub(crate) struct Setup {
+    /// That it may fork.
+    pub(crate) single: Single,
     /// The uid that its programs run as.
     pub(crate) uid: u32,
     /// Its control groups.

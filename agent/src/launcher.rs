@@ -20,14 +20,14 @@ use pact_proto::wire::host::launcher_request::Kind as Request;
 use pact_proto::wire::host::{HostReady, LauncherFailed, LauncherReply, LauncherRequest, OpenSession};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
+use rustix::process::{Pid, WaitOptions, getpid, setsid, waitpid};
 
 use crate::config::Config;
 use crate::host;
 use crate::packet;
 use crate::sandbox::allowlist::AllowlistError;
 use crate::sandbox::cgroup::{SessionGroup, Tree};
-use crate::sandbox::sys::{self, Fork};
+use crate::sandbox::sys::{self, Fork, Single};
 use crate::table::Table;
 
 /// How often groups that are not empty yet are tried again.
@@ -71,11 +71,12 @@ impl Settings {
 pub fn start(settings: Settings) -> Result<OwnedFd, LauncherError> {
     let (ours, theirs) = packet::roomy_pair()?;
     let agent = getpid();
-    match sys::fork()? {
-        Fork::Parent(_) => Ok(ours),
+    let single = Single::process()?;
+    match single.fork(None)? {
+        Fork::Parent { .. } => Ok(ours),
         Fork::Child => {
             drop(ours);
-            let ended = detach().and_then(|()| Launcher::new(settings, agent, theirs)?.serve());
+            let ended = detach().and_then(|()| Launcher::new(single, settings, agent, theirs)?.serve());
             sys::exit(i32::from(ended.is_err()))
         }
     }
@@ -93,6 +94,7 @@ fn detach() -> io::Result<()> {
 }
 
 struct Launcher {
+    single: Single,
     settings: Settings,
     agent: OwnedFd,
     tree: Result<Tree, String>,
@@ -111,7 +113,7 @@ struct RunningHost {
 }
 
 impl Launcher {
-    fn new(settings: Settings, agent_pid: Pid, agent: OwnedFd) -> io::Result<Self> {
+    fn new(single: Single, settings: Settings, agent_pid: Pid, agent: OwnedFd) -> io::Result<Self> {
         let pid = agent_pid.as_raw_nonzero().get().unsigned_abs();
         // Begins anywhere in the range, so that an agent that is started again does not use the same uids again.
         let mut random = [0; 4];
@@ -119,7 +121,7 @@ impl Launcher {
         let width = settings.uids.end() - settings.uids.start() + 1;
         let next_uid = settings.uids.start() + u32::from_ne_bytes(random) % width;
         let tree = Tree::make(pid).map_err(|error| error.to_string());
-        Ok(Self { settings, agent, tree, hosts: BTreeMap::new(), leaving: Vec::new(), next_uid })
+        Ok(Self { single, settings, agent, tree, hosts: BTreeMap::new(), leaving: Vec::new(), next_uid })
     }
 
     fn serve(mut self) -> io::Result<()> {
@@ -190,8 +192,7 @@ impl Launcher {
         let (setup, ours) = self.setup(&name(session), uid)?;
         let group = setup.group.clone();
         let text = |error: io::Error| format!("host: {error}");
-        let pid = spawn(&self.settings.table, setup, (&self.agent, &ours)).map_err(text)?;
-        let handle = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| text(error.into()))?;
+        let (pid, handle) = spawn(&self.settings.table, setup, (&self.agent, &ours)).map_err(text)?;
         self.hosts.insert(session, RunningHost { pid, handle, uid, group });
         Ok((uid, ours))
     }
@@ -202,7 +203,7 @@ impl Launcher {
         let group = tree.session(name, &self.settings.limits).map_err(|error| error.to_string())?;
         let (ours, agent) = packet::roomy_pair().map_err(|error| format!("host: {error}"))?;
         let (hidden, limits) = (self.settings.hidden.clone(), self.settings.limits.clone());
-        Ok((host::Setup { uid, group, hidden, limits, agent }, ours))
+        Ok((host::Setup { single: self.single, uid, group, hidden, limits, agent }, ours))
     }
 
     /// A uid that no session has; one that was given back comes round again only after all others.
@@ -250,10 +251,10 @@ fn name(session: SessionId) -> String {
 }
 
 /// Forks the process that becomes a host; what it must not hold is closed in it first.
-fn spawn(table: &Table, setup: host::Setup, (agent, other_end): (&OwnedFd, &OwnedFd)) -> io::Result<Pid> {
+fn spawn(table: &Table, setup: host::Setup, (agent, other_end): (&OwnedFd, &OwnedFd)) -> io::Result<(Pid, OwnedFd)> {
     let launcher = getpid();
-    match sys::fork()? {
-        Fork::Parent(pid) => Ok(pid),
+    match setup.single.fork(None)? {
+        Fork::Parent { pid, handle } => Ok((pid, handle)),
         Fork::Child => {
             // As long as a copy of it is open, nobody notices that the launcher is gone.
             if sys::close_in_child(&[agent.as_fd(), other_end.as_fd()]).is_err() {

@@ -152,3 +152,25 @@ pub fn agent_lock() -> Result<(), SandboxError> {
     let applied = seccompiler::apply_filter(&bpf::only_threads(&never));
     applied.map_err(|error| step("agent")(io::Error::other(error.to_string())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn after_the_lock_there_are_threads_and_no_processes() {
+        // A filter is a thread's own, so the other tests go on.
+        let locked = std::thread::spawn(|| {
+            let before = Command::new("/bin/true").status().is_ok();
+            agent_lock().unwrap();
+            let after = Command::new("/bin/true").status();
+            let thread = std::thread::spawn(|| Command::new("/bin/true").status().is_err()).join().unwrap();
+            (before, after.map_err(|error| error.raw_os_error()), thread)
+        });
+        let (before, after, thread) = locked.join().unwrap();
+        assert!(before);
+        assert_eq!(after.map(drop), Err(Some(libc::ENOSYS)));
+        assert!(thread, "a thread of a locked process started another process");
+    }
+}

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use nix::unistd::Group;
 use pact_policy::{Limits, Whitelist};
-use pact_proto::program::{Profile, Program};
+use pact_proto::program::{Family, Profile, Program};
 
 use crate::sandbox::allowlist::{Allowlist, AllowlistError};
 use crate::sandbox::binary::{Binary, BinaryError};
@@ -35,8 +35,30 @@ struct Row {
     /// The program is this agent's own file, for the self-test.
     is_own: bool,
     groups: Vec<u32>,
-    allowlist: Allowlist,
+    filters: Filters,
+}
+
+/// The two allowlists of a profile.
+#[derive(Clone)]
+struct Filters {
+    program: Allowlist,
     expansion: Allowlist,
+}
+
+/// Filters by what of a profile they depend on: many programs have the same.
+#[derive(Default)]
+struct Compiled(Vec<(bool, Vec<Family>, Filters)>);
+
+impl Compiled {
+    fn of(&mut self, profile: &Profile) -> Result<Filters, AllowlistError> {
+        let (log, families) = (profile.kernel_log, &profile.families);
+        if let Some((_, _, filters)) = self.0.iter().find(|(l, f, _)| *l == log && f == families) {
+            return Ok(filters.clone());
+        }
+        let filters = Filters { program: Allowlist::of_program(profile)?, expansion: Allowlist::of_profile(profile)? };
+        self.0.push((log, families.clone(), filters.clone()));
+        Ok(filters)
+    }
 }
 
 /// A program that cannot be started as asked.
@@ -56,14 +78,15 @@ pub(crate) enum TableError {
 impl Table {
     /// Of everything on the whitelist.
     pub(crate) fn new(whitelist: &Whitelist) -> Result<Self, AllowlistError> {
-        let rows = whitelist.programs().map(|program| Row::new(program.clone(), false));
+        let mut compiled = Compiled::default();
+        let rows = whitelist.programs().map(|program| Row::new(program.clone(), false, &mut compiled));
         Ok(Self::of(rows.collect::<Result<_, _>>()?))
     }
 
     /// Of the self-test alone.
     pub(crate) fn of_probe() -> Result<Self, String> {
         let program = Program::from_toml(PROBE_SCHEMA).map_err(|error| error.to_string())?;
-        let row = Row::new(program, true).map_err(|error| error.to_string())?;
+        let row = Row::new(program, true, &mut Compiled::default()).map_err(|error| error.to_string())?;
         Ok(Self::of(vec![row]))
     }
 
@@ -96,7 +119,7 @@ impl Table {
         row.check(name, argv)?;
         let binary = row.binary().map_err(SandboxError::from)?;
         let files = Files::of_program(&binary, row.profile()).map_err(SandboxError::from)?;
-        let bounds = Bounds::new(files, row.allowlist.clone(), row.identity(uid), limits.clone());
+        let bounds = Bounds::new(files, row.filters.program.clone(), row.identity(uid), limits.clone());
         let mut argv = argv.to_vec();
         if let (Some(applet), Some(first)) = (row.program.applet(), argv.first_mut()) {
             *first = applet.as_bytes().to_vec();
@@ -108,19 +131,18 @@ impl Table {
     pub(crate) fn bounds(&self, name: &str, (uid, limits): (u32, &Limits)) -> Result<Bounds, TableError> {
         let row = self.row(name)?;
         let files = Files::of_profile(row.profile()).map_err(SandboxError::from)?;
-        Ok(Bounds::new(files, row.expansion.clone(), row.identity(uid), limits.clone()))
+        Ok(Bounds::new(files, row.filters.expansion.clone(), row.identity(uid), limits.clone()))
     }
 }
 
 impl Row {
-    fn new(program: Program, is_own: bool) -> Result<Self, AllowlistError> {
+    fn new(program: Program, is_own: bool, compiled: &mut Compiled) -> Result<Self, AllowlistError> {
         let profile = program.profile();
         let group = |name: &String| Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
         Ok(Self {
             is_own,
             groups: profile.groups.iter().filter_map(group).collect(),
-            allowlist: Allowlist::of_program(profile)?,
-            expansion: Allowlist::of_profile(profile)?,
+            filters: compiled.of(profile)?,
             program,
         })
     }

@@ -230,7 +230,16 @@ impl Judge<'_> {
         if may_start(self.standing, found.effect, asked) {
             return Ok(());
         }
-        let mut verdict = auth(&format!("{}: your role may only read", program.name()));
+        let why = match self.standing {
+            Standing::Regulated => "a change needs a second person, and none can be asked on this node",
+            Standing::PlatformAdmin
+            | Standing::Ops
+            | Standing::Viewer
+            | Standing::ServiceAi
+            | Standing::Root
+            | Standing::Stranger => "your role may only read",
+        };
+        let mut verdict = auth(&format!("{}: {why}", program.name()));
         verdict.span = self.line.span(index, 0);
         Err(verdict)
     }

@@ -19,7 +19,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use pact_client::{Connected, Endpoint, Kind, LineForm, OpenOptions, Session, Terminal};
+use pact_client::{Connected, Context, Endpoint, Kind, LineForm, OpenOptions, Session, Terminal};
 use pact_proto::view::Style;
 
 use account::Account;
@@ -32,6 +32,9 @@ use streams::{Input, Output};
 
 /// Where the agent of this node listens. Nothing that a caller says changes it.
 const SOCKET: &str = "/run/pact/agent.sock";
+
+/// What a word costs in a message at most, beside its bytes.
+const WORD_COST: usize = 8;
 
 fn main() -> ExitCode {
     terminal::restore_on_panic();
@@ -58,7 +61,7 @@ fn run() -> Result<u8, ShellError> {
         Invocation::Help => Ok(show(HELP)),
         Invocation::Version => Ok(show(concat!("pact ", env!("CARGO_PKG_VERSION"), "\n"))),
         Invocation::Line(line) => once(&endpoint, terminal, LineForm::Text(cut(line))),
-        Invocation::Words(words) => once(&endpoint, terminal, LineForm::Words(words)),
+        Invocation::Words(words) => once(&endpoint, terminal, LineForm::Words(cut_words(words))),
         Invocation::Lines if !(terminal.stdin && terminal.stdout) => script(&endpoint, terminal),
         Invocation::Lines if mode == Mode::Command && endpoint.is_absent() => Ok(show(HELP)),
         Invocation::Lines => prompt(&endpoint, terminal, home(mode, &account)),
@@ -81,6 +84,18 @@ fn cut(mut line: Vec<u8>) -> Vec<u8> {
     line
 }
 
+/// The same for words, each of which costs a few bytes beside itself.
+fn cut_words(words: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut room = script::MOST_SENT;
+    let fits = |mut word: Vec<u8>| {
+        room = room.checked_sub(WORD_COST)?;
+        word.truncate(room);
+        room -= word.len();
+        Some(word)
+    };
+    words.into_iter().map_while(fits).collect()
+}
+
 /// A login shell's is the account's, whatever the environment says.
 fn home(mode: Mode, account: &Account) -> Option<PathBuf> {
     let said = std::env::var_os("HOME").filter(|home| mode == Mode::Command && !home.is_empty());
@@ -91,7 +106,10 @@ fn once(endpoint: &Endpoint, terminal: Terminal, form: LineForm) -> Result<u8, S
     let connected = endpoint.connect()?;
     confine::confine()?;
     on_runtime(async {
-        let (mut engine, _) = open(connected, Kind::Once, terminal).await?;
+        let mut engine = match open(connected, Kind::Once, terminal).await? {
+            Opened::Session(engine, _) => engine,
+            Opened::Left(code) => return Ok(code),
+        };
         let input = Input::open().map_err(ShellError::io("standard input"))?;
         let ended = engine.run(form, Some(&input)).await?;
         engine.close().await;
@@ -105,7 +123,10 @@ fn script(endpoint: &Endpoint, terminal: Terminal) -> Result<u8, ShellError> {
     let connected = endpoint.connect()?;
     confine::confine()?;
     on_runtime(async {
-        let (mut engine, _) = open(connected, Kind::Script, terminal).await?;
+        let mut engine = match open(connected, Kind::Script, terminal).await? {
+            Opened::Session(engine, _) => engine,
+            Opened::Left(code) => return Ok(code),
+        };
         let input = Input::open().map_err(ShellError::io("standard input"))?;
         let code = script::run(&mut engine, &input).await?;
         engine.close().await;
@@ -121,7 +142,10 @@ fn prompt(endpoint: &Endpoint, terminal: Terminal, home: Option<PathBuf>) -> Res
     let probe = if terminal::is_dumb(&terminal.term) { None } else { Probe::ask() };
     let colour = terminal.colour;
     on_runtime(async {
-        let (mut engine, context) = open(connected, Kind::Repl, terminal).await?;
+        let (mut engine, context) = match open(connected, Kind::Repl, terminal).await? {
+            Opened::Session(engine, context) => (engine, context),
+            Opened::Left(code) => return Ok(code),
+        };
         let answer = probe.map_or_else(Answer::default, Probe::answer);
         let code = repl::run(&mut engine, Beginning { context, history, answer, colour }).await?;
         engine.close().await;
@@ -135,16 +159,25 @@ fn on_runtime(work: impl Future<Output = Result<u8, ShellError>>) -> Result<u8, 
     runtime.map_err(ShellError::io("runtime"))?.block_on(work)
 }
 
-async fn open(
-    connected: Connected,
-    kind: Kind,
-    terminal: Terminal,
-) -> Result<(Engine, pact_client::Context), ShellError> {
+/// What became of the opening.
+enum Opened {
+    Session(Engine, Context),
+    /// A signal came first.
+    Left(u8),
+}
+
+async fn open(connected: Connected, kind: Kind, terminal: Terminal) -> Result<Opened, ShellError> {
     let style =
         Style { colour: terminal.colour && terminal.stderr, columns: terminal.size.map_or(80, |(columns, _)| columns) };
-    let signals = Signals::listen().map_err(ShellError::io("signals"))?;
+    let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
     let out = Output::open(std::io::stdout(), terminal.stdout).map_err(ShellError::io("standard output"))?;
     let err = Output::open(std::io::stderr(), terminal.stderr).map_err(ShellError::io("standard error"))?;
-    let (session, context) = Session::open(connected, &OpenOptions { kind, terminal }).await?;
-    Ok((Engine { session, out, err, signals, style }, context))
+    let options = OpenOptions { kind, terminal };
+    tokio::select! {
+        opened = Session::open(connected, &options) => {
+            let (session, context) = opened?;
+            Ok(Opened::Session(Engine { session, out, err, signals, style }, context))
+        }
+        heard = signals.next() => Ok(Opened::Left(heard.code())),
+    }
 }

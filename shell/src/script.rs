@@ -9,7 +9,6 @@ use pact_proto::grammar::{Head, Line, parse};
 
 use crate::engine::{Ended, Engine};
 use crate::error::ShellError;
-use crate::signals::ended_by;
 use crate::streams::Input;
 
 /// What of a line is sent at most: longer than any that is accepted, so that the agent refuses and records it, and
@@ -24,12 +23,7 @@ pub(crate) async fn run(engine: &mut Engine, input: &Input) -> Result<u8, ShellE
     loop {
         let piece = tokio::select! {
             piece = input.read(PIECE) => piece.map_err(ShellError::io("standard input"))?,
-            heard = engine.signals.next() => match heard {
-                crate::signals::Heard::Leave(code) => return Ok(code),
-                crate::signals::Heard::Interrupt | crate::signals::Heard::Quit => {
-                    return Ok(ended_by(rustix::process::Signal::INT));
-                }
-            },
+            heard = engine.signals.next() => return Ok(heard.code()),
         };
         let is_last = piece.is_empty();
         for line in if is_last { lines.last() } else { lines.push(&piece) } {

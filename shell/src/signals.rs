@@ -18,6 +18,17 @@ pub(crate) enum Heard {
     Leave(u8),
 }
 
+impl Heard {
+    /// What `pact` ends with where there is no line to hand it to.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Interrupt => ended_by(Number::INT),
+            Self::Quit => ended_by(Number::QUIT),
+            Self::Leave(code) => code,
+        }
+    }
+}
+
 /// All of them.
 pub(crate) struct Signals {
     interrupt: Signal,
@@ -48,6 +59,6 @@ impl Signals {
 }
 
 /// As every shell reports it.
-pub(crate) fn ended_by(signal: Number) -> u8 {
+fn ended_by(signal: Number) -> u8 {
     u8::try_from(128 + signal.as_raw()).unwrap_or(u8::MAX)
 }

@@ -17,6 +17,7 @@ use rustix::process::getpid;
 use super::stage::{self, Process, Streams};
 use crate::sandbox::Bounds;
 use crate::sandbox::cgroup::LineGroup;
+use crate::sandbox::sys::Single;
 
 /// Reads patterns as the agent sent them.
 pub(super) fn patterns(typed: &[Vec<u8>]) -> Result<Vec<Pattern>, String> {
@@ -28,7 +29,7 @@ pub(super) fn start(
     bounds: Bounds,
     patterns: &[Pattern],
     most: u32,
-    group: &LineGroup,
+    place: (Single, &LineGroup),
 ) -> Result<(Process, OwnedFd), String> {
     let text = |error: rustix::io::Errno| format!("expand: {error}");
     let (names, stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(text)?;
@@ -36,7 +37,7 @@ pub(super) fn start(
     let streams = Streams { stdin: null()?, stdout, stderr: null()? };
     let host = getpid();
     let process = stage::start_work(
-        group,
+        place,
         streams,
         || bounds.enforce(Some(host), || Ok(())).map_err(|error| error.to_string()),
         || write(patterns, most).map_err(|error| format!("expand: {error}")),

@@ -16,6 +16,7 @@ use super::stage::{Process, Streams};
 use super::{Failure, GIVE_UP, Setup, expand, stage};
 use crate::sandbox::Prepared;
 use crate::sandbox::cgroup::LineGroup;
+use crate::sandbox::sys::Single;
 use crate::table::Table;
 
 /// What every program finds in its environment, before what the client's terminal adds.
@@ -47,7 +48,7 @@ impl Line {
         }
         let group = setup.group.line(start.line_id).map_err(|error| Failure::all(error.to_string()))?;
         let mut line = Self { id: start.line_id, processes: Vec::new(), group, deadline: None };
-        let started = line.start_stages(prepared, start.reads_stdin);
+        let started = line.start_stages(setup.single, prepared, start.reads_stdin);
         line.unless_failed(started)
     }
 
@@ -58,10 +59,11 @@ impl Line {
         let patterns = expand::patterns(&asked.patterns).map_err(Failure::all)?;
         let group = setup.group.line(asked.line_id).map_err(|error| Failure::all(error.to_string()))?;
         let mut line = Self { id: asked.line_id, processes: Vec::new(), group, deadline: None };
-        let started = expand::start(bounds, &patterns, asked.most, &line.group).map(|(process, names)| {
-            line.processes.push(process);
-            vec![names]
-        });
+        let started =
+            expand::start(bounds, &patterns, asked.most, (setup.single, &line.group)).map(|(process, names)| {
+                line.processes.push(process);
+                vec![names]
+            });
         line.unless_failed(started.map_err(Failure::all))
     }
 
@@ -77,7 +79,12 @@ impl Line {
         }
     }
 
-    fn start_stages(&mut self, prepared: Vec<Prepared>, reads_stdin: bool) -> Result<Vec<OwnedFd>, Failure> {
+    fn start_stages(
+        &mut self,
+        single: Single,
+        prepared: Vec<Prepared>,
+        reads_stdin: bool,
+    ) -> Result<Vec<OwnedFd>, Failure> {
         let io = |error: io::Error| Failure::all(format!("pipes: {error}"));
         let (mut stdin, feed) = input(reads_stdin).map_err(io)?;
         let (errors, stderr) = pipe().map_err(io)?;
@@ -86,7 +93,7 @@ impl Line {
             let (output, stdout) = pipe().map_err(io)?;
             let streams = Streams { stdin, stdout, stderr: stderr.try_clone().map_err(io)? };
             let leader = self.processes.first().map(Process::pid);
-            let started = stage::start(one, &self.group, leader, streams);
+            let started = stage::start(one, (single, &self.group), leader, streams);
             self.processes.push(started.map_err(|reason| Failure { stage: index, reason })?);
             last = output.try_clone().map_err(io)?;
             stdin = output;

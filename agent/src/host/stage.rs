@@ -9,13 +9,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use pact_proto::wire::host::host_reply::Kind;
 use pact_proto::wire::host::stage_end::End;
 use pact_proto::wire::host::{HostReply, NotStarted, StageEnd, Started};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process, pidfd_open, setpgid, waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, setpgid, waitpid};
 
 use crate::packet;
 use crate::sandbox::cgroup::LineGroup;
-use crate::sandbox::sys::{self, Fork};
+use crate::sandbox::sys::{self, Fork, Single};
 use crate::sandbox::{Prepared, once};
 
 /// A process of a line.
@@ -64,12 +62,12 @@ impl AsFd for Process {
 /// Starts a program; returns when it is executing.
 pub(super) fn start(
     prepared: Prepared,
-    group: &LineGroup,
+    place: (Single, &LineGroup),
     leader: Option<Pid>,
     streams: Streams,
 ) -> Result<Process, String> {
     let host = getpid();
-    let (process, said) = spawn(group, leader, streams, |host_end| {
+    let (process, said) = spawn(place, leader, streams, |host_end| {
         let hand_out = |listener: OwnedFd| started(host_end, &[listener.as_fd()]);
         match prepared.enforce(Some(host), hand_out).and_then(crate::sandbox::Enforced::exec) {
             Ok(never) => match never {},
@@ -89,12 +87,12 @@ pub(super) fn start(
 
 /// Starts a process that does `work` instead of executing a file; returns when it is bounded.
 pub(super) fn start_work(
-    group: &LineGroup,
+    place: (Single, &LineGroup),
     streams: Streams,
     bound: impl FnOnce() -> Result<(), String>,
     work: impl FnOnce() -> Result<(), String>,
 ) -> Result<Process, String> {
-    let (process, said) = spawn(group, None, streams, |host_end| {
+    let (process, said) = spawn(place, None, streams, |host_end| {
         bound()?;
         started(host_end, &[]).map_err(|error| error.to_string())?;
         work()?;
@@ -107,17 +105,17 @@ pub(super) fn start_work(
 /// A child in the line's groups with its streams in place, which this process then has no more. `body` returns only to say what went wrong.
 #[expect(clippy::needless_pass_by_value, reason = "the parent's copies must be closed when this returns")]
 fn spawn(
-    group: &LineGroup,
+    (single, group): (Single, &LineGroup),
     leader: Option<Pid>,
     streams: Streams,
     body: impl FnOnce(&OwnedFd) -> Result<std::convert::Infallible, String>,
 ) -> Result<(Process, OwnedFd), String> {
     let text = |error: io::Error| format!("start: {error}");
     let (ours, theirs) = packet::pair().map_err(text)?;
-    match sys::fork().map_err(text)? {
+    match single.fork(Some(group.entry())).map_err(text)? {
         Fork::Child => {
             drop(ours);
-            let failed = match join(group, leader, &streams).map_err(text).and_then(|()| body(&theirs)) {
+            let failed = match join(leader, &streams).map_err(text).and_then(|()| body(&theirs)) {
                 Ok(never) => match never {},
                 Err(reason) => NotStarted { line_id: 0, stage: 0, reason },
             };
@@ -125,16 +123,12 @@ fn spawn(
             let _gone = packet::send(&theirs, &HostReply { kind: Some(Kind::NotStarted(failed)) }, &[]);
             sys::exit(127)
         }
-        Fork::Parent(pid) => {
-            let handle = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| text(error.into()))?;
-            Ok((Process { pid, handle, end: None }, ours))
-        }
+        Fork::Parent { pid, handle } => Ok((Process { pid, handle, end: None }, ours)),
     }
 }
 
-/// Before anything is given up, because joining a group needs root's rights on its file.
-fn join(group: &LineGroup, leader: Option<Pid>, streams: &Streams) -> io::Result<()> {
-    group.enter()?;
+/// The line's process group, and its streams.
+fn join(leader: Option<Pid>, streams: &Streams) -> io::Result<()> {
     setpgid(None, leader)?;
     rustix::stdio::dup2_stdin(&streams.stdin)?;
     rustix::stdio::dup2_stdout(&streams.stdout)?;

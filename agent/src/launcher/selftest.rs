@@ -53,7 +53,7 @@ impl Launcher {
         let uid = *self.settings.uids.start();
         let (setup, ours) = self.setup(NAME, uid)?;
         let group = setup.group.clone();
-        let pid = spawn(&table, setup, (&self.agent, &ours)).map_err(|error| error.to_string())?;
+        let (pid, _handle) = spawn(&table, setup, (&self.agent, &ours)).map_err(|error| error.to_string())?;
         let said = converse(&ours);
         drop(ours);
         // It ends once its connection is closed; then its groups can go.

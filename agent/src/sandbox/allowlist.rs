@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_long;
+use std::sync::Arc;
 
 use pact_proto::program::{Family, Profile};
 use seccompiler::{
@@ -223,9 +224,9 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
 /// only, and so must we (CVE-2019-10063).
 const IOCTLS_REFUSED: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 
-/// The list as a program for the kernel.
+/// The list as a program for the kernel. Clones share it.
 #[derive(Clone)]
-pub struct Allowlist(BpfProgram);
+pub struct Allowlist(Arc<BpfProgram>);
 
 /// A list that cannot be made or installed.
 #[derive(Debug, thiserror::Error)]
@@ -252,7 +253,7 @@ impl Allowlist {
         let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(wrong)?;
         let missing = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
         let filter = SeccompFilter::new(rules, missing, SeccompAction::Allow, arch).map_err(wrong)?;
-        BpfProgram::try_from(filter).map(Self).map_err(wrong)
+        BpfProgram::try_from(filter).map(|program| Self(Arc::new(program))).map_err(wrong)
     }
 
     /// Bounds this process, for good; sets no_new_privs.

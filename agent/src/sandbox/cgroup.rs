@@ -5,7 +5,7 @@
 //! **Why:** a process can leave its process group and its session, but not its control group.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
@@ -79,8 +79,9 @@ pub struct SessionGroup {
 /// The group of one line.
 pub struct LineGroup {
     directory: PathBuf,
+    /// For the fork of its members.
+    entry: File,
     events: File,
-    members: File,
 }
 
 /// A group cannot be made or asked.
@@ -180,11 +181,9 @@ impl SessionGroup {
     pub fn line(&self, id: u64) -> Result<LineGroup, GroupError> {
         let directory = self.directory.join(format!("line-{id}"));
         make(&directory)?;
-        let open = |name: &str, write: bool| {
-            let path = directory.join(name);
-            File::options().read(!write).write(write).open(&path).map_err(wrong(&path))
-        };
-        Ok(LineGroup { events: open("cgroup.events", false)?, members: open("cgroup.procs", true)?, directory })
+        let open = |path: &Path| File::open(path).map_err(wrong(path));
+        let (entry, events) = (open(&directory)?, open(&directory.join("cgroup.events"))?);
+        Ok(LineGroup { directory, entry, events })
     }
 
     /// Ends everything in it.
@@ -207,9 +206,9 @@ impl SessionGroup {
 }
 
 impl LineGroup {
-    /// Moves this process, which is about to become a stage, into it.
-    pub fn enter(&self) -> io::Result<()> {
-        (&self.members).write_all(b"0")
+    /// What a fork names to begin in it.
+    pub fn entry(&self) -> BorrowedFd<'_> {
+        self.entry.as_fd()
     }
 
     /// Ends everything in it.

@@ -13,24 +13,53 @@ use seccompiler::sock_filter;
 
 /// Both sides of a fork.
 pub(crate) enum Fork {
-    /// Here nothing changed; the child has this number.
-    Parent(Pid),
+    /// Here nothing changed.
+    Parent {
+        /// The child's number.
+        pid: Pid,
+        /// Becomes readable when the child has ended.
+        handle: OwnedFd,
+    },
     /// The copy.
     Child,
 }
 
-/// fork(2), for a process that has one thread.
-pub(crate) fn fork() -> io::Result<Fork> {
-    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
-        return Err(io::Error::other("fork is for processes with one thread"));
+/// A process that has one thread, and makes no other.
+#[derive(Clone, Copy)]
+pub(crate) struct Single(());
+
+impl Single {
+    /// This process, if it is one.
+    pub(crate) fn process() -> io::Result<Self> {
+        let threads = std::fs::read_dir("/proc/self/task")?.count();
+        if threads == 1 { Ok(Self(())) } else { Err(io::Error::other("this is for processes with one thread")) }
     }
-    // JUSTIFICATION: no library offers fork without exec. SAFETY: there is one thread, checked above, so the copy
-    // holds no lock that a lost thread would have to give back.
-    let pid = unsafe { libc::fork() };
-    match pid {
-        ..0 => Err(io::Error::last_os_error()),
-        0 => Ok(Fork::Child),
-        pid => Pid::from_raw(pid).map(Fork::Parent).ok_or_else(|| io::Error::other("fork answered no number")),
+
+    /// fork(2), into a control group if one is named: joining it later would stop every fork on the node meanwhile.
+    #[expect(clippy::unused_self, reason = "it is the proof that this process has one thread")]
+    pub(crate) fn fork(self, group: Option<BorrowedFd<'_>>) -> io::Result<Fork> {
+        // Of clone3 (linux/sched.h); the C library's constant is too narrow for it.
+        const INTO_CGROUP: u64 = 1 << 33;
+        let mut handle: c_int = -1;
+        // SAFETY: the structure is plain numbers, and zero is each one's default.
+        let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+        arguments.flags = libc::CLONE_PIDFD as u64;
+        arguments.pidfd = (&raw mut handle).addr() as u64;
+        arguments.exit_signal = libc::SIGCHLD as u64;
+        if let Some(group) = group {
+            arguments.flags |= INTO_CGROUP;
+            arguments.cgroup = u64::from(group.as_raw_fd().unsigned_abs());
+        }
+        // JUSTIFICATION: no library offers fork without exec, nor clone3. SAFETY: without CLONE_VM the child is a
+        // copy; there is one thread, as `self` proves, so the copy holds no lock that a lost thread would have to give
+        // back. `arguments` and `handle` outlive the call.
+        let pid =
+            checked(unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) })?;
+        match i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            None => Ok(Fork::Child),
+            // SAFETY: the kernel has just made it, and nobody else knows it.
+            Some(pid) => Ok(Fork::Parent { pid, handle: unsafe { OwnedFd::from_raw_fd(handle) } }),
+        }
     }
 }
 

@@ -14,8 +14,11 @@ fn text() -> impl Strategy<Value = String> {
 
 /// A word that may be in a line.
 fn word() -> impl Strategy<Value = Vec<u8>> {
-    let refused = |c: &char| grammar::parse_words(vec![b"x".to_vec(), c.to_string().into_bytes()]).is_ok();
-    text().prop_map(move |text| text.chars().filter(refused).collect::<String>().into_bytes())
+    let fits = |c: &char| {
+        let may = || grammar::parse_words(vec![b"x".to_vec(), c.to_string().into_bytes()]).is_ok();
+        c.is_ascii_graphic() || *c == ' ' || may()
+    };
+    text().prop_map(move |text| text.chars().filter(fits).collect::<String>().into_bytes())
 }
 
 fn argv(line: &str) -> Result<Vec<Vec<Vec<u8>>>, String> {
