@@ -93,7 +93,10 @@ fn readable(path: &str) -> Tried {
 fn text(path: &str) -> Tried {
     let file = needed(sys::open(path, 0), &[], "open")?;
     let mut byte = 0_u8;
-    Ok(judge(sys::call(nr::READ, &[file, &raw mut byte as usize, 1]), &[], "read"))
+    Ok(match sys::call(nr::READ, &[file, &raw mut byte as usize, 1]) {
+        Ok(0) => Verdict::Unclear("read nothing".to_owned()),
+        answer => judge(answer, &[], "read"),
+    })
 }
 
 /// Opens what a sandbox may also make disappear; the one who gave its path knows that it is there.

@@ -231,7 +231,8 @@ pub(crate) fn excused(name: &str) -> Option<&'static str> {
     EXCUSES.iter().find(|excuse| is_like(name, excuse.name) && !(excuse.tells)()).map(|excuse| excuse.why)
 }
 
-fn is_like(name: &str, pattern: &str) -> bool {
+/// Whether a pattern, in which one `*` is any text, names the try.
+pub(crate) fn is_like(name: &str, pattern: &str) -> bool {
     match pattern.split_once('*') {
         None => name == pattern,
         Some((head, tail)) => name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail),

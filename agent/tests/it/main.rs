@@ -3,3 +3,5 @@
 
 mod control;
 mod hostile;
+mod layers;
+mod throwaway;
