@@ -158,10 +158,10 @@ impl Repl<'_> {
 
     /// Waits for a line, and listens to the agent meanwhile.
     async fn next(&mut self) -> Result<Next, ShellError> {
-        self.show_plain_prompt().await?;
+        self.show_prompt().await?;
         loop {
             tokio::select! {
-                typed = self.source.next(&self.prompt) => return Ok(Next::Typed(typed?)),
+                typed = self.source.next() => return Ok(Next::Typed(typed?)),
                 event = self.engine.session.incoming.next() => match event {
                     Ok(event) => self.heard_agent(event).await?,
                     Err(error) => {
@@ -177,7 +177,7 @@ impl Repl<'_> {
                     // At an editor these are keys; without one Ctrl-C throws the line away.
                     Heard::Interrupt | Heard::Quit if matches!(self.source, Source::Plain(_)) => {
                         self.engine.out.say("\n");
-                        self.show_plain_prompt().await?;
+                        self.show_prompt().await?;
                     }
                     Heard::Interrupt | Heard::Quit => {}
                 },
@@ -195,7 +195,7 @@ impl Repl<'_> {
                     Source::Plain(_) => {
                         self.engine.err.say(&format!("\n{text}\n"));
                         self.engine.flush().await?;
-                        self.show_plain_prompt().await?;
+                        self.show_prompt().await?;
                     }
                 }
             }
@@ -209,16 +209,22 @@ impl Repl<'_> {
         Ok(())
     }
 
-    async fn show_plain_prompt(&mut self) -> Result<(), ShellError> {
-        if let Source::Plain(plain) = &self.source {
-            if !self.engine.out.is_at_line_start() {
-                self.engine.out.say("\n");
+    async fn show_prompt(&mut self) -> Result<(), ShellError> {
+        match &mut self.source {
+            Source::Editor(editor) => {
+                editor.begin(&self.prompt);
+                // Made here, while somebody looks at the prompt, the first keystroke finds it there.
+                let _made = self.knowledge.get();
+                Ok(())
             }
-            let text = format!("{}{}", self.prompt.text(), escape(plain.begun()));
-            self.engine.out.say(&text);
-            self.engine.flush().await?;
+            Source::Plain(plain) => {
+                if !self.engine.out.is_at_line_start() {
+                    self.engine.out.say("\n");
+                }
+                self.engine.out.say(&format!("{}{}", self.prompt.text(), escape(plain.begun())));
+                self.engine.flush().await
+            }
         }
-        Ok(())
     }
 
     /// Something else is said now, and it begins a line.
@@ -253,9 +259,9 @@ enum Next {
 }
 
 impl Source {
-    async fn next(&mut self, prompt: &Prompt) -> Result<Typed, ShellError> {
+    async fn next(&mut self) -> Result<Typed, ShellError> {
         match self {
-            Self::Editor(editor) => Ok(editor.next(prompt).await),
+            Self::Editor(editor) => Ok(editor.next().await),
             Self::Plain(plain) => plain.next().await.map_err(ShellError::io("standard input")),
         }
     }

@@ -72,14 +72,18 @@ impl Editor {
         Ok(Self { go, typed, printer: sender, reads: false })
     }
 
-    /// The next line. Dropping this before it is ready loses nothing: the editor goes on.
-    pub(super) async fn next(&mut self, prompt: &Prompt) -> Typed {
+    /// Shows the prompt, unless it stands there already.
+    pub(super) fn begin(&mut self, prompt: &Prompt) {
         if !self.reads {
             terminal::will_be_edited();
             // A thread that has gone says so by its other end.
             let _gone = self.go.send(prompt.clone());
             self.reads = true;
         }
+    }
+
+    /// The next line. Dropping this before it is ready loses nothing: the editor goes on.
+    pub(super) async fn next(&mut self) -> Typed {
         let typed = self.typed.recv().await;
         self.reads = false;
         typed.unwrap_or_else(|| Typed::Failed("it ended".to_owned()))
