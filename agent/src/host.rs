@@ -22,8 +22,9 @@ use rustix::process::{Signal, WaitOptions, getpid, set_child_subreaper, setsid, 
 
 use crate::packet;
 use crate::sandbox::cgroup::{LineGroup, SessionGroup};
+use crate::sandbox::namespace::{self, Covers};
 use crate::sandbox::sys::{self, Single};
-use crate::sandbox::{HOME, identity, namespace};
+use crate::sandbox::{HOME, identity};
 use crate::table::Table;
 use line::Line;
 
@@ -53,16 +54,16 @@ pub(crate) struct Setup {
 struct Host<'a> {
     table: &'a Table,
     setup: Setup,
-    /// Why this session cannot start anything.
-    broken: Option<String>,
+    /// What hides pact's own files, or why this session cannot start anything.
+    covers: Result<Covers, String>,
     line: Option<Line>,
     abandoned: Vec<LineGroup>,
 }
 
 /// A host's whole life, in a process that was forked for it.
 pub(crate) fn run(table: &Table, setup: Setup) -> ! {
-    let broken = settle(table, &setup).err();
-    let mut host = Host { table, setup, broken, line: None, abandoned: Vec::new() };
+    let covers = settle(table, &setup);
+    let mut host = Host { table, setup, covers, line: None, abandoned: Vec::new() };
     let ended = host.serve();
     // This process is in it too. Where there is a launcher it does the same again, and takes the group away.
     let _launchers = host.setup.group.kill();
@@ -70,17 +71,18 @@ pub(crate) fn run(table: &Table, setup: Setup) -> ! {
 }
 
 /// Everything that needs root's powers is done here, once; then they are given up.
-fn settle(table: &Table, setup: &Setup) -> Result<(), String> {
+fn settle(table: &Table, setup: &Setup) -> Result<Covers, String> {
     let text = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
     // A session of its own, so that no stage has the agent's terminal.
     setsid().map_err(text("session"))?;
     rustix::thread::set_name(c"pact-host").map_err(text("name"))?;
     set_child_subreaper(Some(getpid())).map_err(text("subreaper"))?;
     setup.group.enter().map_err(|error| error.to_string())?;
-    namespace::enter(&table.socket_directories(), &setup.hidden).map_err(|error| error.to_string())?;
+    let covers = namespace::enter(&table.socket_directories(), &setup.hidden).map_err(|error| error.to_string())?;
     rustix::process::chdir(HOME).map_err(text(HOME))?;
     identity::keep_only(identity::HOST).map_err(|error| format!("capabilities: {error}"))?;
-    rustix::thread::set_no_new_privs(true).map_err(text("no_new_privs"))
+    rustix::thread::set_no_new_privs(true).map_err(text("no_new_privs"))?;
+    Ok(covers)
 }
 
 impl Host<'_> {
@@ -146,10 +148,10 @@ impl Host<'_> {
     }
 
     fn idle(&self) -> Result<(), Failure> {
-        match (&self.broken, &self.line) {
-            (Some(why), _) => Err(Failure::all(why.clone())),
-            (None, Some(_)) => Err(Failure::all("a line is running already")),
-            (None, None) => Ok(()),
+        match (&self.covers, &self.line) {
+            (Err(why), _) => Err(Failure::all(why.clone())),
+            (Ok(_), Some(_)) => Err(Failure::all("a line is running already")),
+            (Ok(covers), None) => covers.check().map_err(|error| Failure::all(error.to_string())),
         }
     }
 

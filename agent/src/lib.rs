@@ -9,6 +9,7 @@ mod host;
 pub mod launcher;
 pub mod link;
 mod node;
+mod pace;
 mod packet;
 mod peer;
 pub mod sandbox;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use pact_policy::{Place, Policy, Whitelist};
 
 use crate::link::{Launcher, Report};
+use crate::pace::Pace;
 use crate::spool::Spool;
 
 /// The node, as its agent knows it.
@@ -30,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) since: Instant,
     /// Open sessions.
     pub(crate) sessions: Seats,
+    /// How fast accounts may be refused.
+    pub(crate) pace: Pace,
     /// Open connections, with a session or without one yet.
     pub(crate) connections: Seats,
 }

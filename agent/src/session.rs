@@ -16,6 +16,7 @@ mod recorded;
 mod running;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use pact_policy::Identity;
@@ -54,6 +55,18 @@ enum Over {
     SpoolStopped,
 }
 
+impl Over {
+    /// What goes on record of a line that it cut short.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Left => "the session was closed",
+            Self::Vanished => "the client vanished",
+            Self::Protocol(what) => what,
+            Self::SpoolStopped => "the spool stopped",
+        }
+    }
+}
+
 impl From<ClientGone> for Over {
     fn from(ClientGone: ClientGone) -> Self {
         Self::Vanished
@@ -65,6 +78,7 @@ struct Session<'a> {
     node: &'a Node,
     id: SessionId,
     identity: Identity,
+    uid: u32,
     credential: Credential,
     kind: SessionKind,
     style: Style,
@@ -156,6 +170,7 @@ impl Session<'_> {
 
     /// Records that a line was not run, then says so.
     async fn refuse(&self, line: LineId, request_hash: [u8; 32], refusal: Refusal) -> Result<(), Over> {
+        tokio::time::sleep(self.node.pace.wait(self.uid, Instant::now())).await;
         let body = Body::Refused(line_refused(&refusal));
         // A refusal needs no room to be said: while the disk is full its record waits in memory.
         let draft = self.draft(line, Some(request_hash), body);

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::config::{Config, ConfigError};
 use crate::link::{Launcher, LinkError};
 use crate::node::{Node, Seats};
+use crate::pace::Pace;
 use crate::sandbox::{SandboxError, cgroup};
 use crate::serve::{self, ServeError};
 use crate::spool::{self, AppendError, Draft, Spool, SpoolError};
@@ -83,6 +84,7 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             since: Instant::now(),
             sessions: Seats::default(),
             connections: Seats::default(),
+            pace: Pace::default(),
         };
         live(Arc::new(node), listener, &config.socket, failed).await
     })

@@ -68,7 +68,7 @@ struct Held {
 pub fn place() -> Result<PathBuf, GroupError> {
     let (mounts, own) = (read(Path::new("/proc/self/mountinfo"))?, read(Path::new("/proc/self/cgroup"))?);
     let base = hierarchy(&mounts, &own, None).ok_or_else(no_version_two)?;
-    Ok(base.join(format!("pact-{}", std::process::id())))
+    Ok(base.join(tree_name(std::process::id())))
 }
 
 /// Ends every session of a tree whose launcher has gone.
@@ -88,7 +88,7 @@ fn no_version_two() -> GroupError {
     }
 }
 
-/// All groups of one agent: `<own group>/pact-<pid>` in every hierarchy that is used.
+/// All groups of one agent: `<own group>/pact-<pid>-<start>` in every hierarchy that is used.
 pub struct Tree {
     directory: PathBuf,
     held: Vec<Held>,
@@ -128,12 +128,12 @@ impl Tree {
         let mounts = read(Path::new("/proc/self/mountinfo"))?;
         let own = read(Path::new("/proc/self/cgroup"))?;
         let base = hierarchy(&mounts, &own, None).ok_or_else(no_version_two)?;
-        let directory = base.join(format!("pact-{agent}"));
+        let directory = base.join(tree_name(agent));
         make(&directory)?;
         if !directory.join("cgroup.kill").exists() {
             return Err(GroupError { path: directory, what: "this kernel cannot kill a group".to_owned() });
         }
-        clear_dead(&base, agent);
+        clear_dead(&base);
         // A group that is not the root can hold processes or hand out controllers, not both.
         if base.join("cgroup.type").exists() {
             let leaf = directory.join(AGENT);
@@ -276,7 +276,8 @@ fn two(base: &Path, directory: &Path, controller: Controller) -> Option<Held> {
 /// A controller of version 1, where it is mounted.
 fn one(mounts: &str, own: &str, controller: Controller, agent: u32) -> Option<Held> {
     let base = hierarchy(mounts, own, Some(controller.name()))?;
-    let directory = base.join(format!("pact-{agent}"));
+    clear_dead(&base);
+    let directory = base.join(tree_name(agent));
     make(&directory).ok()?;
     Some(Held { controller, version: Version::One, directory })
 }
@@ -306,17 +307,30 @@ fn hierarchy(mounts: &str, own: &str, controller: Option<&str>) -> Option<PathBu
     Some(if place.is_dir() { place } else { point.into() })
 }
 
-/// Groups of agents that are dead: what is in them is ended, what is empty goes.
-fn clear_dead(base: &Path, agent: u32) {
+/// `pact-<pid>-<start>`: a number that is used again is another process's.
+fn tree_name(agent: u32) -> String {
+    format!("pact-{agent}-{}", started(agent).unwrap_or(0))
+}
+
+/// When a process began, in ticks since the node did: field 22 of proc_pid_stat(5).
+fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in parentheses, and may hold anything.
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+/// Groups of agents that are dead, in one hierarchy: what is in them is ended, what is empty goes.
+fn clear_dead(base: &Path) {
     for item in fs::read_dir(base).into_iter().flatten().flatten() {
         let name = item.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix("pact-")).and_then(|pid| pid.parse::<u32>().ok());
-        let Some(pid) = pid.filter(|pid| *pid != agent && !Path::new(&format!("/proc/{pid}")).exists()) else {
-            continue;
-        };
-        // What cannot be taken away now is taken away by the next agent.
-        let _later = write(&base.join(format!("pact-{pid}")).join("cgroup.kill"), "1");
-        remove_all(&item.path());
+        let owner = name.to_str().and_then(|name| name.strip_prefix("pact-")?.split_once('-'));
+        let owner = owner.and_then(|(pid, start)| Some((pid.parse::<u32>().ok()?, start.parse::<u64>().ok()?)));
+        if owner.is_some_and(|(pid, start)| started(pid) != Some(start)) {
+            // What cannot be ended or taken away now is left to the next agent. Version 1 has nothing to end it with,
+            // and its members are the same as those of version 2.
+            let _later = write(&item.path().join("cgroup.kill"), "1");
+            remove_all(&item.path());
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::ffi::CString;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
@@ -40,22 +40,61 @@ fn wrong<E: Into<io::Error>>(path: impl Into<PathBuf>, what: &'static str) -> im
     move |error| NamespaceError { path, what, source: error.into() }
 }
 
+/// What covers the hidden paths of a session.
+pub struct Covers(Vec<Cover>);
+
+struct Cover {
+    path: PathBuf,
+    /// The file that covers it; `None` where there was nothing to cover.
+    by: Option<(u64, u64)>,
+}
+
+impl Covers {
+    /// Whether every hidden path still is. A file that is renamed over a covered one takes the cover away, and what was
+    /// not there may have come; then the session is blind to it, and must not go on.
+    pub fn check(&self) -> Result<(), NamespaceError> {
+        self.0.iter().try_for_each(|cover| {
+            let now = identity(&cover.path).map_err(wrong(&cover.path, "cannot be looked at"))?;
+            if now == cover.by {
+                return Ok(());
+            }
+            let changed = io::Error::other("it was replaced since this session began: open another one");
+            Err(wrong(&cover.path, "is hidden no longer")(changed))
+        })
+    }
+}
+
+/// The file at a path, if there is one.
+fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Gives this process its own view. `sockets` are directories below /run that stay; `hidden` are files and
 /// directories that nobody in the session can open.
-pub fn enter(sockets: &[PathBuf], hidden: &[PathBuf]) -> Result<(), NamespaceError> {
+pub fn enter(sockets: &[PathBuf], hidden: &[PathBuf]) -> Result<Covers, NamespaceError> {
     sys::unshare_mounts().map_err(wrong("/", "no namespace can be made"))?;
     let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     mount_change("/", slave).map_err(wrong("/", "its mounts cannot be made to follow the node's"))?;
     let kept = sockets.iter().filter(|path| path.is_dir()).map(|path| keep(path)).collect::<Result<Vec<_>, _>>()?;
     // Before /run is covered, because files below it may be among them.
-    let hidden: Vec<(PathBuf, bool)> = hidden.iter().filter_map(|path| real(path)).collect();
+    let covered: Vec<(PathBuf, bool)> = hidden.iter().filter_map(|path| real(path)).collect();
     empty_run(&kept)?;
     for path in SHARED.iter().map(Path::new).filter(|path| path.is_dir()) {
         mount_bind_recursive(path, path).map_err(wrong(path, "cannot be bound"))?;
         let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
         mount_remount(path, flags, c"").map_err(wrong(path, "cannot be made read-only"))?;
     }
-    hidden.iter().filter(|(path, _)| path.exists()).try_for_each(|(path, is_directory)| cover(path, *is_directory))
+    let there = covered.iter().filter(|(path, _)| path.exists());
+    there.clone().try_for_each(|(path, is_directory)| cover(path, *is_directory))?;
+    let cover = |path: &PathBuf| {
+        let by = identity(path).map_err(wrong(path, "cannot be looked at"))?;
+        Ok(Cover { path: path.clone(), by })
+    };
+    hidden.iter().map(cover).collect::<Result<_, _>>().map(Covers)
 }
 
 /// Resolves a link, so that what is covered is what it leads to; what is not there need not be covered.

@@ -1,6 +1,7 @@
 //! pact's own commands, answered on the node: what each writes.
 //!
-//! **Invariant:** an answer is bytes and a status; nothing here starts a program or changes the node.
+//! **Invariant:** an answer is bytes and a status; nothing here starts a program or changes the node. It is made as it
+//! is read, a piece at a time, so a long one is never whole in memory, and nobody's line waits for another's search.
 
 use std::time::Duration;
 
@@ -12,42 +13,72 @@ use pact_proto::model::entry::Credential;
 use pact_proto::view::{self, NodeStatus, Style};
 
 use super::Session;
-use crate::spool::{Durability, Spool};
+use crate::spool::{Durability, Spool, SpoolError};
+
+/// One piece of an answer, one message.
+const PIECE: usize = 32 * 1024;
+/// So many entries are looked at before others have their turn: a millisecond or two.
+const AT_A_TIME: usize = 256;
 
 /// What a command writes and ends with.
 pub(super) struct Answer {
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: Vec<u8>,
-    pub(super) code: ExitCode,
+    source: Source,
+    stderr: String,
+    code: ExitCode,
+}
+
+enum Source {
+    Text(Vec<u8>),
+    Log(Box<Search>),
 }
 
 impl Answer {
     fn text(text: String) -> Self {
-        Self { stdout: text.into_bytes(), stderr: Vec::new(), code: ExitCode::Success }
+        Self { source: Source::Text(text.into_bytes()), stderr: String::new(), code: ExitCode::Success }
     }
 
     fn failed(code: ExitCode, message: &str) -> Self {
-        Self { stdout: Vec::new(), stderr: format!("pact: {message}\n").into_bytes(), code }
+        Self { source: Source::Text(Vec::new()), stderr: format!("pact: {message}\n"), code }
+    }
+
+    /// The next piece of what it writes.
+    pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
+        match &mut self.source {
+            Source::Text(text) => {
+                let rest = text.split_off(text.len().min(PIECE));
+                let piece = std::mem::replace(text, rest);
+                (!piece.is_empty()).then_some(piece)
+            }
+            Source::Log(search) => match search.piece().await {
+                Ok(piece) => piece,
+                Err(error) => {
+                    *self = Self::failed(ExitCode::General, &format!("log: {error}"));
+                    None
+                }
+            },
+        }
+    }
+
+    /// What it complains of, and its status, once all pieces were taken.
+    pub(super) fn finish(self) -> (String, ExitCode) {
+        (self.stderr, self.code)
     }
 }
 
 impl Session<'_> {
-    pub(super) async fn answer(&self, command: &Command) -> Answer {
+    pub(super) fn answer(&self, command: &Command) -> Answer {
         match command {
-            Command::Log(arguments) => self.log(arguments.clone()).await,
+            Command::Log(arguments) => Answer {
+                source: Source::Log(Box::new(Search::new(&self.node.spool, arguments.clone(), self.style))),
+                stderr: String::new(),
+                code: ExitCode::Success,
+            },
             Command::Status(_) => Answer::text(view::status(&self.status(), self.style)),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments),
             // A prompt leaves by itself; anywhere else there is nothing to leave.
             Command::Exit => Answer::text(String::new()),
         }
-    }
-
-    /// A long search is a thread's, so that nobody else's line waits for it.
-    async fn log(&self, arguments: LogArguments) -> Answer {
-        let (spool, style) = (self.node.spool.clone(), self.style);
-        let answered = tokio::task::spawn_blocking(move || log(&spool, &arguments, style)).await;
-        answered.unwrap_or_else(|_| Answer::failed(ExitCode::General, "log: the search failed"))
     }
 
     fn status(&self) -> NodeStatus {
@@ -98,33 +129,54 @@ impl Session<'_> {
     }
 }
 
-/// Newest first; only this node's spool is asked.
-fn log(spool: &Spool, arguments: &LogArguments, style: Style) -> Answer {
-    let oldest = arguments.since.as_ref().map(|since| match since {
-        Since::At(time) => *time,
-        Since::Ago(ago) => Timestamp::now().checked_sub(*ago).unwrap_or(Timestamp::MIN),
-    });
-    // Entries that waited for room are written later than they happened, so an old one does not end the search.
-    let wanted = |entry: &Entry| {
-        oldest.is_none_or(|oldest| entry.event_time >= oldest)
-            && arguments.scope.as_ref().is_none_or(|scope| entry.scope == *scope)
-            && arguments.author.as_ref().is_none_or(|author| entry.author == *author)
-            && arguments.kind.is_none_or(|kind| entry.body.kind() == kind)
-    };
-    let mut text = String::new();
-    let mut left = arguments.number;
-    for entry in spool.newest() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => return Answer::failed(ExitCode::General, &format!("log: {error}")),
-        };
-        if left == 0 {
-            break;
-        }
-        if wanted(&entry) {
-            text.push_str(&view::log_line(&entry, style));
-            left -= 1;
-        }
+/// A search of this node's spool, newest first.
+struct Search {
+    entries: Box<dyn Iterator<Item = Result<Entry, SpoolError>> + Send + Sync>,
+    arguments: LogArguments,
+    oldest: Option<Timestamp>,
+    style: Style,
+    left: u32,
+}
+
+impl Search {
+    fn new(spool: &Spool, arguments: LogArguments, style: Style) -> Self {
+        let oldest = arguments.since.as_ref().map(|since| match since {
+            Since::At(time) => *time,
+            Since::Ago(ago) => Timestamp::now().checked_sub(*ago).unwrap_or(Timestamp::MIN),
+        });
+        let left = arguments.number;
+        Self { entries: Box::new(spool.newest()), arguments, oldest, style, left }
     }
-    Answer::text(text)
+
+    /// Lines of entries that are wanted, until they fill a piece.
+    async fn piece(&mut self) -> Result<Option<Vec<u8>>, SpoolError> {
+        let mut piece = Vec::new();
+        while self.left > 0 && piece.len() < PIECE {
+            let mut looked_at = 0;
+            for entry in self.entries.by_ref().take(AT_A_TIME) {
+                let entry = entry?;
+                looked_at += 1;
+                if wanted(&self.arguments, self.oldest, &entry) {
+                    piece.extend_from_slice(view::log_line(&entry, self.style).as_bytes());
+                    self.left -= 1;
+                    if self.left == 0 || piece.len() >= PIECE {
+                        break;
+                    }
+                }
+            }
+            if looked_at == 0 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+}
+
+/// Entries that waited for room are written later than they happened, so an old one does not end the search.
+fn wanted(arguments: &LogArguments, oldest: Option<Timestamp>, entry: &Entry) -> bool {
+    oldest.is_none_or(|oldest| entry.event_time >= oldest)
+        && arguments.scope.as_ref().is_none_or(|scope| entry.scope == *scope)
+        && arguments.author.as_ref().is_none_or(|author| entry.author == *author)
+        && arguments.kind.is_none_or(|kind| entry.body.kind() == kind)
 }

@@ -66,13 +66,6 @@ impl Input {
         within.ok_or(OverCredit)
     }
 
-    /// Takes what pact itself wrote; that needs no credit.
-    pub(super) fn feed(&self, data: &[u8]) {
-        if let Some(held) = &self.0 {
-            held.change(|waiting| waiting.bytes.extend_from_slice(data));
-        }
-    }
-
     /// No more will come.
     pub(super) fn end(&mut self) {
         if let Some(held) = self.0.take() {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what the client says about who it is is not read; the kernel has said it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pact_policy::Unbound;
@@ -70,6 +70,7 @@ fn admit<'a>(
         node,
         id,
         identity,
+        uid: caller.peer.uid,
         credential: caller.credential(),
         kind,
         style: style(open),
@@ -137,6 +138,7 @@ fn full(node: &Node, too_many: TooMany) -> Refusal {
 }
 
 async fn turn_away(node: &Node, caller: &Caller, id: SessionId, refusal: Refusal, out: &Outbound) {
+    tokio::time::sleep(node.pace.wait(caller.peer.uid, Instant::now())).await;
     let draft = Draft {
         event_time: Timestamp::now(),
         author: Principal::unbound(caller.peer.user.as_deref(), caller.peer.uid, &node.place.node),

@@ -28,6 +28,11 @@ impl Outbound {
         self.0.send(Ok(ServerMessage { kind: Some(kind) })).await.map_err(|_| ClientGone)
     }
 
+    /// For what may be left out: a client that does not read gets none.
+    pub(super) fn send_if_room(&self, kind: Kind) {
+        let _full = self.0.try_send(Ok(ServerMessage { kind: Some(kind) }));
+    }
+
     /// Ends the session with an error of the protocol.
     pub(super) async fn fail(&self, status: Status) {
         // Where nobody is left to be told, nothing is lost.

@@ -3,6 +3,7 @@
 //! **Invariant:** a line that is running hears its client at every moment: signals are never behind input, and a
 //! client that vanishes ends the line at once.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use pact_policy::Permitted;
@@ -11,58 +12,68 @@ use pact_proto::grammar::ExpandedHead;
 use pact_proto::model::LineId;
 use pact_proto::model::entry::{End, LineOutcome, SessionKind, StageStatus, Written};
 use pact_proto::wire::host::{Stage, Start};
+use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
-use pact_proto::wire::v1::{Accepted, ClientMessage, StdinCredit};
+use pact_proto::wire::v1::{Accepted, ClientMessage};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::task::JoinHandle;
 use tonic::Streaming;
 
 use super::answer::Answer;
-use super::input::{FIRST_CREDIT, Input};
+use super::input::Input;
 use super::line::Ended;
+use super::outbound::{ClientGone, Outbound};
 use super::output::{Seen, Stream};
 use super::recorded::Recorded;
 use super::running::{Bounds, Running};
-use super::{Over, Session};
+use super::{Over, Session, next};
 use crate::link::{Host, Pipes};
 
 impl Session<'_> {
     pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Streaming<ClientMessage>) -> Ended {
         let (id, line) = recorded.begin();
         let answer = match line.line().head() {
-            ExpandedHead::Command(command) => Some(self.answer(command.command()).await),
+            ExpandedHead::Command(command) => Some(self.answer(command.command())),
             ExpandedHead::Programs => None,
         };
-        if line.stages().is_empty() {
-            return self.say(id, answer).await;
-        }
-        match self.start(id, &line, answer.is_some()).await {
-            Ok(pipes) => self.stream(id, &line, pipes, answer, inbound).await,
-            Err(why) => failed(line.stages().len() + usize::from(answer.is_some()), &why),
+        match (answer, line.stages()) {
+            (None, []) => failed(0, "the line is empty"),
+            (Some(answer), []) => self.say(id, answer, inbound).await,
+            (answer, stages) => match self.start(id, &line, answer.is_some()).await {
+                Ok(pipes) => self.stream(id, &line, pipes, answer, inbound).await,
+                Err(why) => failed(stages.len() + usize::from(answer.is_some()), &why),
+            },
         }
     }
 
-    /// A command alone.
-    async fn say(&self, id: LineId, answer: Option<Answer>) -> Ended {
-        let Some(answer) = answer else { return failed(0, "the line is empty") };
-        let mut outcome = outcome(End::Finished, vec![StageStatus::Exited(answer.code.number())]);
-        let accepted = Accepted { line_id: id.0, terminal: false, reads_stdin: false };
-        let mut over = self.out.send(Reply::Accepted(accepted)).await.err().map(Over::from);
-        for (stream, bytes) in [(Stream::Out, answer.stdout), (Stream::Err, answer.stderr)] {
-            let mut seen = Seen::default();
-            for piece in bytes.chunks(32 * 1024) {
-                if over.is_none() {
-                    seen.add(piece);
-                    over = self.out.send(stream.message(piece.to_vec())).await.err().map(Over::from);
-                }
+    /// A command alone. Its client is heard while it reads, and while it does not.
+    async fn say(&self, id: LineId, answer: Answer, inbound: &mut Streaming<ClientMessage>) -> Ended {
+        let telling = tell(&self.out, id, answer);
+        tokio::pin!(telling);
+        let cut = loop {
+            tokio::select! {
+                told = &mut telling => match told {
+                    Ok(outcome) => return Ended { outcome, failure: String::new(), over: None },
+                    Err(ClientGone) => break Cut::Over(ClientGone.into()),
+                },
+                message = next(inbound) => match message {
+                    Ok(Kind::Signal(_)) => break Cut::Signal,
+                    Ok(Kind::Close(_)) => break Cut::Over(Over::Left),
+                    Ok(Kind::Open(_) | Kind::Line(_) | Kind::Renew(_)) => {
+                        break Cut::Over(Over::Protocol("one line at a time"));
+                    }
+                    Ok(Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Resize(_) | Kind::Complete(_)) => {}
+                    Err(over) => break Cut::Over(over),
+                },
             }
-            let written = seen.written(over.is_none());
-            match stream {
-                Stream::Out => outcome.stdout = written,
-                Stream::Err => outcome.stderr = written,
-            }
-        }
-        if over.is_some() {
-            outcome.end = End::Interrupted("the client vanished".to_owned());
-        }
+        };
+        let (why, over) = match cut {
+            Cut::Signal => ("its author", None),
+            Cut::Over(over) => (over.reason(), Some(over)),
+        };
+        let mut outcome = outcome(End::Interrupted(why.to_owned()), vec![StageStatus::Signaled(SIGINT)]);
+        outcome.truncated = true;
         Ended { outcome, failure: String::new(), over }
     }
 
@@ -106,36 +117,89 @@ impl Session<'_> {
         inbound: &mut Streaming<ClientMessage>,
     ) -> Ended {
         let wants_input = answer.is_none() && self.reads_stdin(line);
-        let credit = wants_input.then(|| self.out.clone());
-        let mut input = match pipes.stdin.map(|pipe| Input::start(pipe, credit)).transpose() {
-            Ok(input) => input.unwrap_or_else(Input::none),
-            Err(error) => return failed(line.stages().len(), &error.to_string()),
-        };
-        let command = answer.as_ref().map(|answer| StageStatus::Exited(answer.code.number()));
-        self.announce(id, wants_input, answer, &mut input).await;
+        let (mut input, mut feeding) = (Input::none(), None);
+        match (answer, pipes.stdin) {
+            (Some(answer), Some(pipe)) => feeding = Some(tokio::spawn(feed(pipe, answer))),
+            (None, Some(pipe)) => match Input::start(pipe, wants_input.then(|| self.out.clone())) {
+                Ok(started) => input = started,
+                Err(error) => return failed(line.stages().len(), &error.to_string()),
+            },
+            (_, None) => {}
+        }
         let limits = self.node.policy.limits();
         let bounds = Bounds::new(self.kind, limits.wall_seconds, limits.output_bytes);
         let Some(host) = self.host.as_mut() else { return failed(line.stages().len(), "its host is gone") };
-        let running = Running { id, out: &self.out, input, bounds };
-        running.until_over(host, pipes.stdout, pipes.stderr, inbound, command).await
+        let running = Running { id, out: &self.out, input, wants_input, bounds };
+        let mut ended = running.until_over(host, pipes.stdout, pipes.stderr, inbound).await;
+        if let Some(feeding) = feeding {
+            ended.outcome.stages.insert(0, self.fed(feeding).await);
+        }
+        ended
     }
 
-    /// Says that the line runs, and gives the programs what the command wrote. A client that has gone is noticed
-    /// where the line is waited for.
-    async fn announce(&self, id: LineId, wants_input: bool, answer: Option<Answer>, input: &mut Input) {
-        let accepted = Accepted { line_id: id.0, terminal: false, reads_stdin: wants_input };
-        let _gone = self.out.send(Reply::Accepted(accepted)).await;
-        if wants_input {
-            let _gone = self.out.send(Reply::StdinCredit(StdinCredit { bytes: FIRST_CREDIT })).await;
-        }
-        if let Some(answer) = answer {
-            if !answer.stderr.is_empty() {
-                let _gone = self.out.send(Stream::Err.message(answer.stderr)).await;
+    /// How the command at the head ended. Nobody reads what it would still write.
+    async fn fed(&self, feeding: JoinHandle<Fed>) -> StageStatus {
+        feeding.abort();
+        match feeding.await {
+            Ok(Fed::All(complaint, code)) => {
+                if !complaint.is_empty() {
+                    // A client that has gone is noticed by whoever sends it the line's end.
+                    let _gone = self.out.send(Stream::Err.message(complaint.into_bytes())).await;
+                }
+                StageStatus::Exited(code.number())
             }
-            input.feed(&answer.stdout);
-            input.end();
+            Ok(Fed::Unread) | Err(_) => StageStatus::Signaled(SIGPIPE),
         }
     }
+}
+
+// As signal(7) numbers them; what a program would have died of in the place of pact's command.
+const SIGINT: u8 = 2;
+const SIGPIPE: u8 = 13;
+
+/// Why a command's answer was cut short.
+enum Cut {
+    Signal,
+    Over(Over),
+}
+
+/// Sends an answer, piece by piece.
+async fn tell(out: &Outbound, id: LineId, mut answer: Answer) -> Result<LineOutcome, ClientGone> {
+    let accepted = Accepted { line_id: id.0, terminal: false, reads_stdin: false };
+    out.send(Reply::Accepted(accepted)).await?;
+    let (mut stdout, mut stderr) = (Seen::default(), Seen::default());
+    while let Some(piece) = answer.next().await {
+        stdout.add(&piece);
+        out.send(Stream::Out.message(piece)).await?;
+    }
+    let (complaint, code) = answer.finish();
+    if !complaint.is_empty() {
+        stderr.add(complaint.as_bytes());
+        out.send(Stream::Err.message(complaint.into_bytes())).await?;
+    }
+    let mut outcome = outcome(End::Finished, vec![StageStatus::Exited(code.number())]);
+    (outcome.stdout, outcome.stderr) = (stdout.written(true), stderr.written(true));
+    Ok(outcome)
+}
+
+/// How an answer was read by a program.
+enum Fed {
+    /// To its end; what it complains of, and its status.
+    All(String, ExitCode),
+    /// Not to its end.
+    Unread,
+}
+
+/// Gives an answer to the first program of a pipeline.
+async fn feed(pipe: OwnedFd, mut answer: Answer) -> Fed {
+    let Ok(mut pipe) = pipe::Sender::from_owned_fd(pipe) else { return Fed::Unread };
+    while let Some(piece) = answer.next().await {
+        if pipe.write_all(&piece).await.is_err() {
+            return Fed::Unread;
+        }
+    }
+    let (complaint, code) = answer.finish();
+    Fed::All(complaint, code)
 }
 
 /// A line of which nothing ran.

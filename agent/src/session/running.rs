@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use pact_proto::exit::ExitCode;
 use pact_proto::model::LineId;
-use pact_proto::model::entry::{End, SessionKind, StageStatus, Written};
+use pact_proto::model::entry::{End, SessionKind, Written};
 use pact_proto::wire::host::Delivery;
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
-use pact_proto::wire::v1::{Candidates, ClientMessage, SignalKind};
+use pact_proto::wire::v1::{Accepted, Candidates, ClientMessage, SignalKind, StdinCredit};
 use tokio::time::{Instant, sleep_until};
 use tonic::Streaming;
 
-use super::input::Input;
+use super::input::{FIRST_CREDIT, Input};
 use super::line::Ended;
 use super::outbound::Outbound;
 use super::output::{Allowance, Drained, Passed, Stream, drain};
@@ -60,23 +60,31 @@ pub(super) struct Running<'a> {
     pub(super) id: LineId,
     pub(super) out: &'a Outbound,
     pub(super) input: Input,
+    /// The client is asked for input.
+    pub(super) wants_input: bool,
     pub(super) bounds: Bounds,
 }
 
 impl Running<'_> {
-    /// Waits for the end. `command` is the status of pact's command at the head of the pipeline.
+    /// Says that the line runs, and waits for its end.
     pub(super) async fn until_over(
         mut self,
         host: &mut Host,
         stdout: OwnedFd,
         stderr: OwnedFd,
         inbound: &mut Streaming<ClientMessage>,
-        command: Option<StageStatus>,
     ) -> Ended {
         let control = host.control();
         let out = self.out.clone();
         let allowance = self.bounds.allowance.clone();
+        let (id, reads_stdin) = (self.id, self.wants_input);
         let streams = async {
+            // Here, so that a client that does not read holds up nothing but its own output. One that has gone is
+            // noticed by whoever hears it.
+            let _gone = out.send(Reply::Accepted(Accepted { line_id: id.0, terminal: false, reads_stdin })).await;
+            if reads_stdin {
+                let _gone = out.send(Reply::StdinCredit(StdinCredit { bytes: FIRST_CREDIT })).await;
+            }
             tokio::join!(
                 drain(stdout, Stream::Out, &out, allowance.clone()),
                 drain(stderr, Stream::Err, &out, allowance.clone())
@@ -103,7 +111,7 @@ impl Running<'_> {
                 cut = Some(why);
             }
         }
-        self.conclude(processes.unwrap_or(LineEnd::HostGone), passed, cut, command)
+        self.conclude(processes.unwrap_or(LineEnd::HostGone), passed, cut)
     }
 
     /// What the client says while the line runs.
@@ -135,7 +143,8 @@ impl Running<'_> {
             }
             Kind::Complete(asked) => {
                 let none = Candidates { id: asked.id, candidates: Vec::new() };
-                Ok(self.out.send(Reply::Candidates(none)).await?)
+                self.out.send_if_room(Reply::Candidates(none));
+                Ok(())
             }
             Kind::Resize(_) => Ok(()),
             Kind::Close(_) => Err(Over::Left),
@@ -145,13 +154,7 @@ impl Running<'_> {
         }
     }
 
-    fn conclude(
-        self,
-        processes: LineEnd,
-        passed: Option<(Passed, Passed)>,
-        cut: Option<Cut>,
-        command: Option<StageStatus>,
-    ) -> Ended {
+    fn conclude(self, processes: LineEnd, passed: Option<(Passed, Passed)>, cut: Option<Cut>) -> Ended {
         let (given_up, mut end, stages) = match processes {
             LineEnd::Gone(stages) => (false, End::Finished, stages),
             LineEnd::GivenUp(stages) => (true, End::Interrupted("given up: it does not die".to_owned()), stages),
@@ -166,7 +169,7 @@ impl Running<'_> {
         match cut {
             None => {}
             Some(Cut::Client(gone)) => {
-                end = End::Interrupted(reason(&gone).to_owned());
+                end = End::Interrupted(gone.reason().to_owned());
                 over = Some(gone);
             }
             Some(Cut::WallTime) => {
@@ -178,7 +181,7 @@ impl Running<'_> {
                 (end, code) = (End::Interrupted(failure.clone()), Some(ExitCode::General));
             }
         }
-        let mut outcome = outcome(end, command.into_iter().chain(stages).collect());
+        let mut outcome = outcome(end, stages);
         outcome.exit_code = code.map_or(outcome.exit_code, ExitCode::number);
         (outcome.stdout, outcome.stderr, outcome.truncated) = written(passed);
         Ended { outcome, failure, over }
@@ -193,15 +196,6 @@ async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
-    }
-}
-
-fn reason(over: &Over) -> &'static str {
-    match over {
-        Over::Left => "the session was closed",
-        Over::Vanished => "the client vanished",
-        Over::Protocol(what) => what,
-        Over::SpoolStopped => "the spool stopped",
     }
 }
 
