@@ -127,6 +127,11 @@ impl Output {
         }
     }
 
+    /// Somebody else has ended the line.
+    pub(crate) fn starts_line(&mut self) {
+        self.at_line_start = true;
+    }
+
     /// Where a prompt may stand.
     pub(crate) fn is_at_line_start(&self) -> bool {
         self.at_line_start
