@@ -69,8 +69,9 @@ const CALLS: [(&str, Call); 42] = [
     ("ipc-semaphores", || owned(nr::SEMGET, nr::SEMCTL, &[0, 1, 0o600])),
     ("ipc-messages", || owned(nr::MSGGET, nr::MSGCTL, &[0, 0o600])),
     ("ipc-queue", || {
-        let queue = sys::call(nr::MQ_OPEN, &[at(c"hostile-queue"), 0o102, 0o600, 0]);
-        let _gone = sys::call(nr::MQ_UNLINK, &[at(c"hostile-queue")]);
+        let name = sys::c(&sys::fresh_name());
+        let queue = sys::call(nr::MQ_OPEN, &[at(&name), 0o102, 0o600, 0]);
+        let _gone = sys::call(nr::MQ_UNLINK, &[at(&name)]);
         queue
     }),
     ("personality", || sys::call(nr::PERSONALITY, &[0x0004_0000])),

@@ -27,7 +27,7 @@ pub fn add(tries: &mut Tries) {
         });
         tries.add(format!("cgroup-create-{name}"), move |_| {
             present(mount)?;
-            let new = c(&format!("{mount}/hostile-{}", std::process::id()));
+            let new = c(&format!("{mount}/{}", sys::fresh_name()));
             let made = sys::call(nr::MKDIR, &[at(&new), 0o755]);
             if made.is_ok() {
                 let _gone = sys::call(nr::RMDIR, &[at(&new)]);

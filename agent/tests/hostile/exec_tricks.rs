@@ -50,7 +50,7 @@ fn memory_file(world: &World, by_path: bool, from: Caller) -> Tried {
 }
 
 fn written(world: &World, from: Caller) -> Tried {
-    let path = format!("{}/.hostile-program-{}", world.text("writable")?, sys::call(nr::GETPID, &[]).unwrap_or(0));
+    let path = format!("{}/.{}", world.text("writable")?, sys::fresh_name());
     let flags = O_WRONLY | O_CREAT | O_EXCL | sys::O_CLOEXEC;
     let file = needed(sys::call(nr::OPENAT, &[sys::AT_FDCWD, at(&c(&path)), flags, 0o700]), &[], "create")?;
     let whole = write_whole(file, &world.name);

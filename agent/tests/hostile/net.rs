@@ -115,14 +115,14 @@ fn unix(tries: &mut Tries) {
     }
     tries.add("net-unix-bind", |world| {
         let socket = socket(AF_UNIX, STREAM, 0)?;
-        let path = format!("{}/.hostile-socket-{}", world.text("writable")?, std::process::id());
+        let path = format!("{}/.{}", world.text("writable")?, sys::fresh_name());
         let bound = bind(socket, &unix_address(path.as_bytes()));
         let _gone = sys::call(nr::UNLINK, &[sys::at(&c(&path))]);
         Ok(judge(bound, &[], "bind"))
     });
     tries.add("net-unix-bind-abstract", |_| {
         let socket = socket(AF_UNIX, STREAM, 0)?;
-        let name = abstract_name(&format!("hostile-{}", std::process::id()));
+        let name = abstract_name(&sys::fresh_name());
         Ok(judge(bind(socket, &unix_address(&name)), &[], "bind"))
     });
 }

@@ -5,7 +5,7 @@
 
 use crate::sys::{self, Answer, Errno, nr};
 use crate::tries::Tries;
-use crate::verdict::{Tried, judge};
+use crate::verdict::{Tried, Verdict, judge, needed};
 use crate::world::OTHERS;
 
 const SIGCONT: usize = 18;
@@ -16,7 +16,7 @@ const LOOKED: [Errno; 2] = [sys::EFAULT, sys::EINVAL];
 type Call = fn(usize) -> Answer;
 
 /// What is tried on every other process. Each is one call with the process as it stands.
-const CALLS: [(&str, Call); 22] = [
+const CALLS: [(&str, Call); 21] = [
     ("ptrace-seize", |pid| sys::call(nr::PTRACE, &[0x4206, pid, 0, 0])),
     ("vm-read", |pid| vm(nr::PROCESS_VM_READV, pid)),
     ("vm-write", |pid| vm(nr::PROCESS_VM_WRITEV, pid)),
@@ -26,10 +26,6 @@ const CALLS: [(&str, Call); 22] = [
     ("signal-any-thread", |pid| sys::call(nr::TKILL, &[pid, 0])),
     ("signal-queue", queue),
     ("signal-pidfd", |pid| sys::call(nr::PIDFD_SEND_SIGNAL, &[pidfd(pid)?, 0, 0, 0])),
-    ("signal-group", |pid| {
-        let group = sys::call(nr::GETPGID, &[pid])?;
-        sys::call(nr::KILL, &[group.wrapping_neg(), 0])
-    }),
     ("limit-read", limit),
     ("limit-set", same_limit),
     ("affinity", same_affinity),
@@ -54,6 +50,7 @@ pub fn add(tries: &mut Tries) {
             });
         }
         tries.add(format!("proc-ptrace-attach-{who}"), move |world| attach(world.pid(who)?));
+        tries.add(format!("proc-signal-group-{who}"), move |world| signal_group(world.pid(who)?));
     }
     // Makes the parent the tracer, whoever that is and whether it wants to be or not.
     tries.add("proc-ptrace-me", |_| Ok(judge(sys::call(nr::PTRACE, &[0, 0, 0, 0]), &[], "traced by the parent")));
@@ -70,6 +67,15 @@ fn attach(pid: usize) -> Tried {
         let _free = sys::call(nr::PTRACE, &[DETACH, pid, 0, 0]);
     }
     Ok(judge(attached, &[], "traced the process"))
+}
+
+/// Everybody in its group; a group that is our own, or is of another pid namespace, tells nothing.
+fn signal_group(pid: usize) -> Tried {
+    let group = needed(sys::call(nr::GETPGID, &[pid]), &[], "getpgid")?;
+    if group == 0 || Ok(group) == sys::call(nr::GETPGID, &[0]) {
+        return Err(Verdict::Unclear("its group is not another one".to_owned()));
+    }
+    Ok(judge(sys::call(nr::KILL, &[group.wrapping_neg(), 0]), &[], "reached the group"))
 }
 
 /// One byte at an address where nothing is.

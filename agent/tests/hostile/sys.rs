@@ -148,6 +148,12 @@ pub fn exit_now(code: usize) -> ! {
     }
 }
 
+/// A name that nobody else uses: process numbers are the same in every pid namespace, and time is not.
+pub fn fresh_name() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("hostile-{}-{}", call(nr::GETPID, &[]).unwrap_or(0), now.as_nanos())
+}
+
 /// How a child ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum End {

@@ -60,7 +60,7 @@ fn create(directory: &str) -> Tried {
 }
 
 fn fresh(directory: &str) -> String {
-    format!("{directory}/.hostile-{}", sys::call(nr::GETPID, &[]).unwrap_or(0))
+    format!("{directory}/.{}", sys::fresh_name())
 }
 
 fn remove(path: &str) {

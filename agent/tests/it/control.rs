@@ -1,53 +1,23 @@
 //! The control: without a sandbox the hostile program gets what it wants, so tests in which it does not can fail.
 
-use std::process::{Command, Stdio};
-
-use crate::hostile::{Bait, Verdict, Verdicts, build, excused, names, parse};
-
-/// Two processes to aim at, one descriptor that should have been closed, and a terminal to type on.
-const SCRIPT: &str = r#"
-    program=$1 terminal=$2
-    shift 2
-    sleep infinity & first=$!
-    sleep infinity & second=$!
-    exec 7</
-    exec setsid --ctty --wait "$program" all host=$first agent=$first pact=$second other=$second "$@" <"$terminal"
-"#;
+use crate::hostile::{Bait, Verdict, build, excused, names, parse};
+use crate::throwaway;
 
 #[test]
 fn without_a_sandbox_every_try_succeeds() {
-    let bait = Bait::lay();
-    let hidden = bait.path("hidden").display().to_string();
-    let verdicts = outside(&bait, &[format!("spool={hidden}"), format!("config={hidden}"), agent_socket(&bait)]);
-    let failed: Vec<_> = verdicts
-        .iter()
-        .filter(|(name, verdict)| !matches!(verdict, Verdict::Succeeded(_)) && excused(name).is_none())
-        .collect();
+    let program = build();
+    let command = "exec setsid --ctty --wait \"$1\" all $WORDS";
+    let output = throwaway::run(&Bait::lay(), command, &[program.to_str().unwrap()], &[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(10), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let verdicts = parse(&said).unwrap();
+    let succeeded = |verdict: &Verdict| matches!(verdict, Verdict::Succeeded(_));
+    let failed: Vec<_> =
+        verdicts.iter().filter(|(name, verdict)| !succeeded(verdict) && excused(name).is_none()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     let mut missing = names();
     missing.retain(|name| !verdicts.contains_key(name));
     assert!(missing.is_empty(), "no verdict: {missing:?}");
-}
-
-fn agent_socket(bait: &Bait) -> String {
-    format!("agentsocket={}", bait.path("socket").display())
-}
-
-/// All tries as root, in namespaces of mounts and of processes that end with them.
-fn outside(bait: &Bait, words: &[String]) -> Verdicts {
-    assert!(rustix::process::geteuid().is_root(), "these tests make namespaces: run them as root");
-    let output = Command::new("unshare")
-        .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", SCRIPT, "sh"])
-        .arg(build())
-        .arg(bait.terminal())
-        .args(bait.words())
-        .args(words)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(10), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    parse(&said).unwrap()
 }
 
 #[test]

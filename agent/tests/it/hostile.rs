@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use rustix::fd::OwnedFd;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, socket};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
@@ -84,7 +84,7 @@ pub(crate) struct Bait {
     tcp: TcpListener,
     name: String,
     _path: UnixListener,
-    _abstract: UnixListener,
+    _abstract: [OwnedFd; 3],
     terminals: [Terminal; 2],
 }
 
@@ -125,9 +125,9 @@ impl Bait {
         let name = format!("pact-bait-{}", place.path().file_name().unwrap().to_string_lossy());
         let path = UnixListener::bind(at("socket")).unwrap();
         set_mode(&at("socket"), 0o777);
-        let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let listeners = [SocketType::STREAM, SocketType::DGRAM, SocketType::SEQPACKET].map(|kind| listen(&name, kind));
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self { place, tcp, name, _path: path, _abstract: listener, terminals: [Terminal::open(), Terminal::open()] }
+        Self { place, tcp, name, _path: path, _abstract: listeners, terminals: [Terminal::open(), Terminal::open()] }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -156,6 +156,15 @@ impl Bait {
     }
 }
 
+fn listen(name: &str, kind: SocketType) -> OwnedFd {
+    let socket = socket(AddressFamily::UNIX, kind, None).unwrap();
+    bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
+    if kind != SocketType::DGRAM {
+        rustix::net::listen(&socket, 8).unwrap();
+    }
+    socket
+}
+
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
@@ -180,7 +189,7 @@ const EXCUSES: [Excuse; 42] = [
     excuse("read-kcore", "not in every kernel", || exists("/proc/kcore")),
     excuse("read-mem", "not in every kernel", || exists("/dev/mem")),
     excuse("read-kmsg", "not in every container", || exists("/dev/kmsg")),
-    excuse("read-kallsyms-page", "not in every kernel", || exists("/proc/kpagecount")),
+    excuse("read-kpagecount", "not in every kernel", || exists("/proc/kpagecount")),
     excuse("read-fuse", "not in every kernel", || exists("/dev/fuse")),
     excuse("read-kvm", "not on every machine", || exists("/dev/kvm")),
     excuse("read-loop-control", "not in every kernel", || exists("/dev/loop-control")),
@@ -222,7 +231,8 @@ pub(crate) fn excused(name: &str) -> Option<&'static str> {
     EXCUSES.iter().find(|excuse| is_like(name, excuse.name) && !(excuse.tells)()).map(|excuse| excuse.why)
 }
 
-fn is_like(name: &str, pattern: &str) -> bool {
+/// Whether a pattern, in which one `*` is any text, names the try.
+pub(crate) fn is_like(name: &str, pattern: &str) -> bool {
     match pattern.split_once('*') {
         None => name == pattern,
         Some((head, tail)) => name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail),

@@ -1,5 +1,7 @@
 //! Tests of the agent from outside of its crate.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod control;
 mod hostile;
+mod layers;
+mod throwaway;

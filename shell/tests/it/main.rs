@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod hostile;
+#[expect(dead_code, reason = "the terminal is for the control, which is one of the agent's tests")]
 #[path = "../../../agent/tests/it/hostile.rs"]
 mod hostile_program;
 mod lines;
