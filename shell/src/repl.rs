@@ -151,6 +151,11 @@ impl Repl<'_> {
         let leaves = leaves(&line);
         Ok(match self.engine.run(LineForm::Text(line), None).await? {
             Ended::Ran { code: 0, .. } if leaves => Some(0),
+            Ended::Ran { interrupted: true, .. } if matches!(self.source, Source::Plain(_)) => {
+                // The terminal echoed `^C`; an editor looks where the cursor is.
+                self.engine.out.say("\n");
+                None
+            }
             Ended::Ran { .. } | Ended::Refused(_) => None,
             Ended::Left(code) => Some(code),
         })
@@ -161,14 +166,21 @@ impl Repl<'_> {
         self.show_prompt().await?;
         loop {
             tokio::select! {
-                typed = self.source.next() => return Ok(Next::Typed(typed?)),
-                event = self.engine.session.incoming.next() => match event {
-                    Ok(event) => self.heard_agent(event).await?,
-                    Err(error) => {
+                typed = self.source.next() => {
+                    // Enter was echoed behind the prompt.
+                    self.engine.out.starts_line();
+                    return Ok(Next::Typed(typed?));
+                }
+                event = self.engine.session.incoming.next() => {
+                    let heard = match event {
+                        Ok(event) => self.heard_agent(event).await,
+                        Err(error) => Err(error.into()),
+                    };
+                    if let Err(error) = heard {
                         self.abandon_prompt().await?;
-                        return Err(error.into());
+                        return Err(error);
                     }
-                },
+                }
                 heard = self.engine.signals.next() => match heard {
                     Heard::Leave(code) => {
                         self.abandon_prompt().await?;

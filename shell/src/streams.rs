@@ -127,6 +127,11 @@ impl Output {
         }
     }
 
+    /// Somebody else has ended the line.
+    pub(crate) fn starts_line(&mut self) {
+        self.at_line_start = true;
+    }
+
     /// Where a prompt may stand.
     pub(crate) fn is_at_line_start(&self) -> bool {
         self.at_line_start
@@ -163,5 +168,74 @@ impl Output {
             self.write_some().await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_read_keeps_nobody_from_listening() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut output = Output::open(&writer, false).unwrap();
+        drop(writer);
+        let text: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        output.pass(&text);
+        // Given back to who waits, although the pipe is full; nothing is lost by giving up the wait.
+        assert!(timeout(Duration::from_millis(20), output.flush()).await.is_err());
+        let reading = std::thread::spawn(move || {
+            let mut read = Vec::new();
+            reader.read_to_end(&mut read).map(|_| read)
+        });
+        output.flush().await.unwrap();
+        drop(output);
+        assert!(reading.join().unwrap().unwrap() == text, "bytes were changed, lost or doubled");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_has_gone_is_no_error() {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut output = Output::open(&writer, false).unwrap();
+        drop(reader);
+        output.pass(b"text");
+        output.flush().await.unwrap();
+        assert!(output.is_closed());
+        output.pass(b"more");
+        assert!(!output.has_pending());
+    }
+
+    #[tokio::test]
+    async fn files_are_always_ready_and_a_terminal_gets_what_is_harmless() {
+        let file = tempfile::tempfile().unwrap();
+        let mut output = Output::open(&file, true).unwrap();
+        output.pass(b"\x1b[31mred\x1b[2J");
+        assert!(!output.is_at_line_start());
+        output.end_line();
+        output.say("pact: said\n");
+        output.flush().await.unwrap();
+        assert!(output.is_at_line_start());
+        let mut read = String::new();
+        let mut file = file;
+        io::Seek::rewind(&mut file).unwrap();
+        file.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "\u{1b}[31mred^[[2J\u{1b}[0mpact: said\n");
+    }
+
+    #[tokio::test]
+    async fn input_comes_when_it_comes_and_ends_once() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let input = Input(Watched::new(&reader).unwrap());
+        assert!(timeout(Duration::from_millis(20), input.read(10)).await.is_err());
+        io::Write::write_all(&mut writer, b"hello world").unwrap();
+        assert_eq!(input.read(5).await.unwrap(), b"hello");
+        assert_eq!(input.read(100).await.unwrap(), b" world");
+        drop(writer);
+        assert_eq!(input.read(100).await.unwrap(), b"");
     }
 }
