@@ -18,9 +18,7 @@ use pact_proto::wire::host::host_reply::Kind as Reply;
 use pact_proto::wire::host::host_request::Kind as Request;
 use pact_proto::wire::host::{Deliver, Delivery, Ended, GivenUp, HostReply, HostRequest, NotStarted, Start, Started};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, getppid, set_child_subreaper, set_parent_process_death_signal, setsid, wait,
-};
+use rustix::process::{Signal, WaitOptions, getpid, set_child_subreaper, setsid, wait};
 
 use crate::packet;
 use crate::sandbox::cgroup::{LineGroup, SessionGroup};
@@ -48,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     /// The way to the agent.
     pub(crate) agent: OwnedFd,
+    /// Becomes readable when the launcher has ended: then nobody else is left to end this session.
+    pub(crate) launcher: OwnedFd,
 }
 
 struct Host<'a> {
@@ -60,25 +60,21 @@ struct Host<'a> {
 }
 
 /// A host's whole life, in a process that was forked for it.
-pub(crate) fn run(table: &Table, setup: Setup, launcher: Pid) -> ! {
-    let broken = settle(table, &setup, launcher).err();
+pub(crate) fn run(table: &Table, setup: Setup) -> ! {
+    let broken = settle(table, &setup).err();
     let mut host = Host { table, setup, broken, line: None, abandoned: Vec::new() };
     let ended = host.serve();
-    // The launcher ends what is left in the group and takes it away.
+    // This process is in it too. Where there is a launcher it does the same again, and takes the group away.
     let _launchers = host.setup.group.kill();
     sys::exit(i32::from(ended.is_err()))
 }
 
 /// Everything that needs root's powers is done here, once; then they are given up.
-fn settle(table: &Table, setup: &Setup, launcher: Pid) -> Result<(), String> {
+fn settle(table: &Table, setup: &Setup) -> Result<(), String> {
     let text = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
     // A session of its own, so that no stage has the agent's terminal.
     setsid().map_err(text("session"))?;
     rustix::thread::set_name(c"pact-host").map_err(text("name"))?;
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(text("parent"))?;
-    if getppid() != Some(launcher) {
-        return Err("the launcher is gone".to_owned());
-    }
     set_child_subreaper(Some(getpid())).map_err(text("subreaper"))?;
     setup.group.enter().map_err(|error| error.to_string())?;
     namespace::enter(&table.socket_directories(), &setup.hidden).map_err(|error| error.to_string())?;
@@ -104,7 +100,8 @@ impl Host<'_> {
 
     /// Waits until something happens; answers whether the agent has sent something.
     fn wait(&self) -> io::Result<bool> {
-        let mut watched = vec![PollFd::new(&self.setup.agent, PollFlags::IN)];
+        let (agent, launcher) = (&self.setup.agent, &self.setup.launcher);
+        let mut watched = vec![PollFd::new(agent, PollFlags::IN), PollFd::new(launcher, PollFlags::IN)];
         let mut timeout = (!self.abandoned.is_empty()).then_some(LATER);
         if let Some(line) = &self.line {
             watched.extend(line.running().map(|process| PollFd::from_borrowed_fd(process, PollFlags::IN)));
@@ -116,6 +113,7 @@ impl Host<'_> {
         }
         let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
         match poll(&mut watched, timeout.as_ref()) {
+            Ok(_) if !watched[1].revents().is_empty() => Err(io::Error::other("the launcher is gone")),
             Ok(_) => Ok(!watched[0].revents().is_empty()),
             Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),

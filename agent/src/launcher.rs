@@ -20,7 +20,7 @@ use pact_proto::wire::host::launcher_request::Kind as Request;
 use pact_proto::wire::host::{HostReady, LauncherFailed, LauncherReply, LauncherRequest, OpenSession};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::process::{Pid, WaitOptions, getpid, setsid, waitpid};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
 
 use crate::config::Config;
 use crate::host;
@@ -203,7 +203,8 @@ impl Launcher {
         let group = tree.session(name, &self.settings.limits).map_err(|error| error.to_string())?;
         let (ours, agent) = packet::roomy_pair().map_err(|error| format!("host: {error}"))?;
         let (hidden, limits) = (self.settings.hidden.clone(), self.settings.limits.clone());
-        Ok((host::Setup { single: self.single, uid, group, hidden, limits, agent }, ours))
+        let launcher = pidfd_open(getpid(), PidfdFlags::empty()).map_err(|error| format!("host: {error}"))?;
+        Ok((host::Setup { single: self.single, uid, group, hidden, limits, agent, launcher }, ours))
     }
 
     /// A uid that no session has; one that was given back comes round again only after all others.
@@ -252,7 +253,6 @@ fn name(session: SessionId) -> String {
 
 /// Forks the process that becomes a host; what it must not hold is closed in it first.
 fn spawn(table: &Table, setup: host::Setup, (agent, other_end): (&OwnedFd, &OwnedFd)) -> io::Result<(Pid, OwnedFd)> {
-    let launcher = getpid();
     match setup.single.fork(None)? {
         Fork::Parent { pid, handle } => Ok((pid, handle)),
         Fork::Child => {
@@ -260,7 +260,7 @@ fn spawn(table: &Table, setup: host::Setup, (agent, other_end): (&OwnedFd, &Owne
             if sys::close_in_child(&[agent.as_fd(), other_end.as_fd()]).is_err() {
                 sys::exit(1);
             }
-            host::run(table, setup, launcher)
+            host::run(table, setup)
         }
     }
 }

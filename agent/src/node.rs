@@ -1,6 +1,7 @@
 //! What all sessions of a node share.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ pub(crate) struct Node {
     pub(crate) spool: Spool,
     /// What makes hosts.
     pub(crate) launcher: Launcher,
+    /// Where the control groups of its sessions are.
+    pub(crate) groups: Option<PathBuf>,
     /// What the sandbox's self-test found when the agent started.
     pub(crate) sandbox: Report,
     /// When the agent began to serve.

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::config::{Config, ConfigError};
 use crate::link::{Launcher, LinkError};
 use crate::node::{Node, Seats};
-use crate::sandbox::SandboxError;
+use crate::sandbox::{SandboxError, cgroup};
 use crate::serve::{self, ServeError};
 use crate::spool::{self, AppendError, Draft, Spool, SpoolError};
 use crate::{launcher, sandbox, source};
@@ -56,6 +56,8 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
     let policy = source::policy(&config.policy)?;
     let whitelist = source::whitelist(&config.programs)?;
     let hidden = hidden(&config, config_path);
+    // Before there is a launcher, because that may move this process. Where there are no groups there are no sessions.
+    let groups = cgroup::place().ok();
     let channel = launcher::start(launcher::Settings::new(&config, &whitelist, policy.limits(), hidden)?)?;
     sandbox::agent_lock()?;
     let (fail, failed) = oneshot::channel();
@@ -76,6 +78,7 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             whitelist,
             spool,
             launcher,
+            groups,
             sandbox,
             since: Instant::now(),
             sessions: Seats::default(),
@@ -98,7 +101,11 @@ async fn live(
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         Ok(error) = failed => Err(error.into()),
-        error = node.launcher.died() => Err(error.into()),
+        error = node.launcher.died() => {
+            // What it started has nobody else to end it.
+            node.groups.iter().for_each(|tree| cgroup::end_sessions(tree));
+            Err(error.into())
+        }
     };
     // The next agent removes a socket that nobody answers on; so it is no error if this one cannot.
     let _left = std::fs::remove_file(socket);

@@ -57,11 +57,6 @@ pub struct Context {
 }
 
 impl Context {
-    /// Of a session on `node` that may name nothing.
-    pub fn bare(node: NodeName) -> Self {
-        Self { node, commands: Vec::new(), programs: Vec::new() }
-    }
-
     /// pact's commands that may be named; what this release does not know, it cannot complete.
     pub fn commands(&self) -> impl Iterator<Item = &'static Descriptor> {
         self.commands.iter().filter_map(|name| command::find(name))

@@ -94,8 +94,14 @@ mod tests {
             assert!(File::create("/tmp/pact-confined").is_err(), "a file was made");
             assert!(Command::new("/bin/true").spawn().is_err(), "a program was started");
             assert!(UnixStream::connect(&socket).is_err(), "a socket was connected");
-            assert!(std::net::TcpStream::connect("127.0.0.1:9").is_err_and(is_unknown), "a network socket was made");
-            assert!(std::net::UdpSocket::bind("127.0.0.1:0").is_err_and(is_unknown), "a network socket was made");
+            assert!(
+                std::net::TcpStream::connect("127.0.0.1:9").is_err_and(|e| is_unknown(&e)),
+                "a network socket was made"
+            );
+            assert!(
+                std::net::UdpSocket::bind("127.0.0.1:0").is_err_and(|e| is_unknown(&e)),
+                "a network socket was made"
+            );
             assert!(rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).is_err());
             kept.write_all(b"a line\n").unwrap();
             kept.set_len(2).unwrap();
@@ -109,7 +115,7 @@ mod tests {
         assert_eq!(std::fs::read(place.path().join("kept")).unwrap(), b"a ");
     }
 
-    fn is_unknown(error: std::io::Error) -> bool {
+    fn is_unknown(error: &std::io::Error) -> bool {
         error.raw_os_error() == Some(libc::ENOSYS)
     }
 }

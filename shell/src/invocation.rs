@@ -119,15 +119,15 @@ fn command(words: Vec<Vec<u8>>) -> Result<Invocation, Unusable> {
         [] => "`pact help` lists the commands; `pact -c 'LINE'` runs programs".to_owned(),
         names => format!("near: {}", names.join(", ")),
     };
-    Err(Unusable::new(format!("{shown}: there is no such command of pact"), hint))
+    Err(Unusable::new(format!("`{shown}`: there is no such command of pact"), hint))
 }
 
 fn no_option(word: &[u8]) -> Unusable {
-    Unusable::new(format!("{}: there is no such option", escape(word)), "`pact --help` shows how it is called")
+    Unusable::new(format!("`{}`: there is no such option", escape(word)), "`pact --help` shows how it is called")
 }
 
 fn not_for_a_login_shell(word: &[u8]) -> Unusable {
-    let message = format!("{}: a login shell takes -c LINE, -l and -i, and nothing else", escape(word));
+    let message = format!("`{}`: a login shell takes -c LINE, -l and -i, and nothing else", escape(word));
     Unusable::new(message, "log in, and type the line at the prompt")
 }
 

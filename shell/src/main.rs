@@ -26,7 +26,7 @@ use account::Account;
 use engine::{Ended, Engine};
 use error::ShellError;
 use invocation::{HELP, Invocation, Mode, Unusable};
-use repl::{Answer, Beginning, HistoryFile, Probe};
+use repl::{HistoryFile, Probe};
 use signals::Signals;
 use streams::{Input, Output};
 
@@ -142,12 +142,14 @@ fn prompt(endpoint: &Endpoint, terminal: Terminal, home: Option<PathBuf>) -> Res
     let probe = if terminal::is_dumb(&terminal.term) { None } else { Probe::ask() };
     let colour = terminal.colour;
     on_runtime(async {
-        let (mut engine, context) = match open(connected, Kind::Repl, terminal).await? {
+        // The agent is asked first, and the rest is made while it answers.
+        let (opened, prepared) =
+            tokio::join!(open(connected, Kind::Repl, terminal), repl::prepare(probe, history, colour),);
+        let (mut engine, context) = match opened? {
             Opened::Session(engine, context) => (engine, context),
             Opened::Left(code) => return Ok(code),
         };
-        let answer = probe.map_or_else(Answer::default, Probe::answer);
-        let code = repl::run(&mut engine, Beginning { context, history, answer, colour }).await?;
+        let code = repl::run(&mut engine, context, prepared?).await?;
         engine.close().await;
         Ok(code)
     })
@@ -161,7 +163,7 @@ fn on_runtime(work: impl Future<Output = Result<u8, ShellError>>) -> Result<u8, 
 
 /// What became of the opening.
 enum Opened {
-    Session(Engine, Context),
+    Session(Box<Engine>, Context),
     /// A signal came first.
     Left(u8),
 }
@@ -176,7 +178,7 @@ async fn open(connected: Connected, kind: Kind, terminal: Terminal) -> Result<Op
     tokio::select! {
         opened = Session::open(connected, &options) => {
             let (session, context) = opened?;
-            Ok(Opened::Session(Engine { session, out, err, signals, style }, context))
+            Ok(Opened::Session(Box::new(Engine { session, out, err, signals, style }), context))
         }
         heard = signals.next() => Ok(Opened::Left(heard.code())),
     }

@@ -31,16 +31,20 @@ use history::History;
 pub(crate) use history::{HistoryError, HistoryFile, path_in};
 use knowledge::Shared;
 use plain::Plain;
-pub(crate) use probe::{Answer, Probe};
+use probe::Answer;
+pub(crate) use probe::Probe;
 use prompt::Prompt;
 use typeahead::Typeahead;
 
-/// What a prompt begins with.
-pub(crate) struct Beginning {
-    pub(crate) context: Context,
-    pub(crate) history: Result<Option<HistoryFile>, HistoryError>,
-    pub(crate) answer: Answer,
-    pub(crate) colour: bool,
+/// Everything of a prompt that does not need the agent.
+pub(crate) struct Prepared {
+    knowledge: Arc<Shared>,
+    source: Source,
+    colour: bool,
+    /// Lines that were typed before there was a prompt.
+    ahead: Vec<String>,
+    /// Why the history is not kept.
+    forgets: Option<HistoryError>,
 }
 
 /// Where lines come from.
@@ -58,30 +62,45 @@ struct Repl<'a> {
     size: Option<(u16, u16)>,
 }
 
-/// Shows prompts until somebody leaves; what to end with.
-pub(crate) async fn run(engine: &mut Engine, beginning: Beginning) -> Result<u8, ShellError> {
-    let Beginning { context, history, answer, colour } = beginning;
-    let prompt = Prompt::new(&context.node);
-    let knowledge = Arc::new(Shared::new(context));
-    let file = match history {
-        Ok(file) => file,
-        Err(error) => {
-            let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
-            engine.say_beside(&format!("pact: {}\n", escape(format!("{error}{why}").as_bytes())));
-            None
-        }
+/// Makes what can be made while the agent opens the session: for a terminal that answers, the editor.
+pub(crate) async fn prepare(
+    probe: Option<Probe>,
+    history: Result<Option<HistoryFile>, HistoryError>,
+    colour: bool,
+) -> Result<Prepared, ShellError> {
+    let input = Input::open().map_err(ShellError::io("standard input"))?;
+    let answer = match probe {
+        Some(probe) => probe.answer(&input).await,
+        None => Answer::default(),
     };
-    let history = History::load(file).map_err(|error| ShellError::Editor(error.to_string()))?;
-    let Typeahead { lines, begun } = Typeahead::read(&answer.typed);
+    let (file, forgets) = match history {
+        Ok(file) => (file, None),
+        Err(error) => (None, Some(error)),
+    };
+    let Typeahead { lines: ahead, begun } = Typeahead::read(&answer.typed);
+    let knowledge = Arc::new(Shared::empty());
     let source = if answer.answers {
-        let parts = Parts { prompt: prompt.clone(), knowledge: Arc::clone(&knowledge), history, colour, begun };
-        Source::Editor(Editor::start(parts)?)
+        let history = Box::new(|| History::load(file));
+        Source::Editor(Editor::start(Parts { knowledge: Arc::clone(&knowledge), history, colour, begun })?)
     } else {
-        let input = Input::open().map_err(ShellError::io("standard input"))?;
+        let history = History::load(file).map_err(|error| ShellError::Editor(error.to_string()))?;
         Source::Plain(Plain::new(input, history, begun))
     };
+    Ok(Prepared { knowledge, source, colour, ahead, forgets })
+}
+
+/// Shows prompts until somebody leaves; what to end with.
+pub(crate) async fn run(engine: &mut Engine, context: Context, prepared: Prepared) -> Result<u8, ShellError> {
+    let Prepared { knowledge, source, colour, ahead, forgets } = prepared;
+    if let Some(error) = forgets {
+        let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
+        engine.say_beside(&format!("pact: {}\n", escape(format!("{error}{why}").as_bytes())));
+        engine.flush().await?;
+    }
+    let prompt = Prompt::new(&context.node);
+    knowledge.replace(context);
     let mut repl = Repl { engine, prompt, knowledge, colour, source, size: terminal::size() };
-    for line in lines {
+    for line in ahead {
         repl.engine.out.say(&format!("{}{}\n", repl.prompt.text(), escape(line.as_bytes())));
         if let Some(code) = repl.line(line.into_bytes()).await? {
             return Ok(code);
@@ -139,7 +158,7 @@ impl Repl<'_> {
 
     /// Waits for a line, and listens to the agent meanwhile.
     async fn next(&mut self) -> Result<Next, ShellError> {
-        self.show_plain_prompt().await?;
+        self.show_prompt().await?;
         loop {
             tokio::select! {
                 typed = self.source.next() => return Ok(Next::Typed(typed?)),
@@ -158,7 +177,7 @@ impl Repl<'_> {
                     // At an editor these are keys; without one Ctrl-C throws the line away.
                     Heard::Interrupt | Heard::Quit if matches!(self.source, Source::Plain(_)) => {
                         self.engine.out.say("\n");
-                        self.show_plain_prompt().await?;
+                        self.show_prompt().await?;
                     }
                     Heard::Interrupt | Heard::Quit => {}
                 },
@@ -176,7 +195,7 @@ impl Repl<'_> {
                     Source::Plain(_) => {
                         self.engine.err.say(&format!("\n{text}\n"));
                         self.engine.flush().await?;
-                        self.show_plain_prompt().await?;
+                        self.show_prompt().await?;
                     }
                 }
             }
@@ -190,16 +209,22 @@ impl Repl<'_> {
         Ok(())
     }
 
-    async fn show_plain_prompt(&mut self) -> Result<(), ShellError> {
-        if let Source::Plain(plain) = &self.source {
-            if !self.engine.out.is_at_line_start() {
-                self.engine.out.say("\n");
+    async fn show_prompt(&mut self) -> Result<(), ShellError> {
+        match &mut self.source {
+            Source::Editor(editor) => {
+                editor.begin(&self.prompt);
+                // Made here, while somebody looks at the prompt, the first keystroke finds it there.
+                let _made = self.knowledge.get();
+                Ok(())
             }
-            let text = format!("{}{}", self.prompt.text(), escape(plain.begun()));
-            self.engine.out.say(&text);
-            self.engine.flush().await?;
+            Source::Plain(plain) => {
+                if !self.engine.out.is_at_line_start() {
+                    self.engine.out.say("\n");
+                }
+                self.engine.out.say(&format!("{}{}", self.prompt.text(), escape(plain.begun())));
+                self.engine.flush().await
+            }
         }
-        Ok(())
     }
 
     /// Something else is said now, and it begins a line.
@@ -213,10 +238,10 @@ impl Repl<'_> {
     fn with_editor_where_possible(mut self) -> Result<Self, ShellError> {
         self.source = match self.source {
             Source::Plain(plain) if plain.may_become_editor() => {
+                let history = plain.into_history();
                 let parts = Parts {
-                    prompt: self.prompt.clone(),
                     knowledge: Arc::clone(&self.knowledge),
-                    history: plain.into_history(),
+                    history: Box::new(|| Ok(history)),
                     colour: self.colour,
                     begun: String::new(),
                 };

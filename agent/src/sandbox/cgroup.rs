@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use pact_policy::Limits;
 
+/// The agent and the launcher, where they cannot stay in the group that they were started in.
+const AGENT: &str = "agent";
 /// Sessions give way to jobs: half of the usual weight.
 const CPU_WEIGHT_V2: &str = "50";
 const CPU_SHARES_V1: &str = "512";
@@ -62,6 +64,30 @@ struct Held {
     directory: PathBuf,
 }
 
+/// Where the groups of the agent that runs this will be, whatever becomes of them.
+pub fn place() -> Result<PathBuf, GroupError> {
+    let (mounts, own) = (read(Path::new("/proc/self/mountinfo"))?, read(Path::new("/proc/self/cgroup"))?);
+    let base = hierarchy(&mounts, &own, None).ok_or_else(no_version_two)?;
+    Ok(base.join(format!("pact-{}", std::process::id())))
+}
+
+/// Ends every session of a tree whose launcher has gone.
+pub fn end_sessions(tree: &Path) {
+    for item in fs::read_dir(tree).into_iter().flatten().flatten() {
+        if item.file_name() != AGENT && item.path().is_dir() {
+            // What cannot be ended now is ended by the next agent.
+            let _next = write(&item.path().join("cgroup.kill"), "1");
+        }
+    }
+}
+
+fn no_version_two() -> GroupError {
+    GroupError {
+        path: "/sys/fs/cgroup".into(),
+        what: "version 2 is not mounted, and without it what a line left behind cannot be ended".to_owned(),
+    }
+}
+
 /// All groups of one agent: `<own group>/pact-<pid>` in every hierarchy that is used.
 pub struct Tree {
     directory: PathBuf,
@@ -101,10 +127,7 @@ impl Tree {
     pub fn make(agent: u32) -> Result<Self, GroupError> {
         let mounts = read(Path::new("/proc/self/mountinfo"))?;
         let own = read(Path::new("/proc/self/cgroup"))?;
-        let base = hierarchy(&mounts, &own, None).ok_or_else(|| GroupError {
-            path: "/sys/fs/cgroup".into(),
-            what: "version 2 is not mounted, and without it what a line left behind cannot be ended".to_owned(),
-        })?;
+        let base = hierarchy(&mounts, &own, None).ok_or_else(no_version_two)?;
         let directory = base.join(format!("pact-{agent}"));
         make(&directory)?;
         if !directory.join("cgroup.kill").exists() {
@@ -113,7 +136,7 @@ impl Tree {
         clear_dead(&base, agent);
         // A group that is not the root can hold processes or hand out controllers, not both.
         if base.join("cgroup.type").exists() {
-            let leaf = directory.join("agent");
+            let leaf = directory.join(AGENT);
             make(&leaf)?;
             for pid in [agent, std::process::id()] {
                 write(&leaf.join("cgroup.procs"), &pid.to_string())?;
@@ -161,7 +184,7 @@ impl Tree {
 
     /// Takes everything away that is empty; answers whether nothing is left.
     pub fn remove(&self) -> bool {
-        let leaf = self.directory.join("agent");
+        let leaf = self.directory.join(AGENT);
         let gone = |path: &Path| !path.exists() || fs::remove_dir(path).is_ok();
         let others = self.held.iter().filter(|held| held.version == Version::One);
         // Every one of them is tried, whatever becomes of the others.

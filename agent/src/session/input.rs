@@ -4,14 +4,13 @@
 //! not read its input never keeps a signal waiting behind it.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pact_proto::wire::v1::StdinCredit;
 use pact_proto::wire::v1::server_message::Kind;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use super::outbound::Outbound;
 
@@ -23,66 +22,122 @@ pub(super) const FIRST_CREDIT: u32 = 256 * 1024;
 pub(super) struct OverCredit;
 
 /// The agent's side of a line's standard input.
-pub(super) struct Input {
-    queue: Option<mpsc::UnboundedSender<Vec<u8>>>,
-    held: Arc<AtomicU32>,
+pub(super) struct Input(Option<Arc<Held>>);
+
+/// Bytes that wait for the program: one buffer, so that many small pieces take no more room than one large one.
+#[derive(Default)]
+struct Held {
+    waiting: Mutex<Waiting>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    /// What the client may not send again yet: bytes that wait, and bytes that are being written.
+    owed: u32,
+    has_ended: bool,
 }
 
 impl Input {
     /// For a line that reads no input of the client's: whatever comes is dropped.
     pub(super) fn none() -> Self {
-        Self { queue: None, held: Arc::default() }
+        Self(None)
     }
 
     /// Starts the task that writes to `pipe`, and gives the client behind `credit` credit for what it wrote.
     pub(super) fn start(pipe: OwnedFd, credit: Option<Outbound>) -> std::io::Result<Self> {
         let pipe = pipe::Sender::from_owned_fd(pipe)?;
-        let (queue, pieces) = mpsc::unbounded_channel();
-        let held = Arc::default();
-        tokio::spawn(write(pipe, pieces, credit, Arc::clone(&held)));
-        Ok(Self { queue: Some(queue), held })
+        let held = Arc::<Held>::default();
+        tokio::spawn(write(pipe, Arc::clone(&held), credit));
+        Ok(Self(Some(held)))
     }
 
     /// Takes what the client sent.
-    pub(super) fn push(&self, data: Vec<u8>) -> Result<(), OverCredit> {
-        let Some(queue) = &self.queue else { return Ok(()) };
+    pub(super) fn push(&self, data: &[u8]) -> Result<(), OverCredit> {
+        let Some(held) = &self.0 else { return Ok(()) };
         let size = u32::try_from(data.len()).map_err(|_| OverCredit)?;
-        let before = self.held.fetch_add(size, Ordering::AcqRel);
-        if before.checked_add(size).is_none_or(|held| held > FIRST_CREDIT) {
-            return Err(OverCredit);
-        }
-        // The program may have closed its input; what is sent to it then is lost, as in any pipe.
-        let _closed = queue.send(data);
-        Ok(())
+        let within = held.change(|waiting| {
+            let owed = waiting.owed.checked_add(size).filter(|owed| *owed <= FIRST_CREDIT)?;
+            waiting.owed = owed;
+            waiting.bytes.extend_from_slice(data);
+            Some(())
+        });
+        within.ok_or(OverCredit)
     }
 
     /// Takes what pact itself wrote; that needs no credit.
-    pub(super) fn feed(&self, data: Vec<u8>) {
-        if let Some(queue) = &self.queue {
-            let _closed = queue.send(data);
+    pub(super) fn feed(&self, data: &[u8]) {
+        if let Some(held) = &self.0 {
+            held.change(|waiting| waiting.bytes.extend_from_slice(data));
         }
     }
 
     /// No more will come.
     pub(super) fn end(&mut self) {
-        self.queue = None;
+        if let Some(held) = self.0.take() {
+            held.change(|waiting| waiting.has_ended = true);
+        }
     }
 }
 
-async fn write(
-    mut pipe: pipe::Sender,
-    mut pieces: mpsc::UnboundedReceiver<Vec<u8>>,
-    credit: Option<Outbound>,
-    held: Arc<AtomicU32>,
-) {
-    while let Some(piece) = pieces.recv().await {
-        if pipe.write_all(&piece).await.is_err() {
+/// A line that is over has nothing to write any more.
+impl Drop for Input {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Held {
+    fn change<T>(&self, change: impl FnOnce(&mut Waiting) -> T) -> T {
+        let changed = change(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_one();
+        changed
+    }
+
+    /// Everything that waits; `None` when all was taken and no more will come.
+    async fn take(&self) -> Option<Vec<u8>> {
+        loop {
+            {
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                if !waiting.bytes.is_empty() {
+                    return Some(std::mem::take(&mut waiting.bytes));
+                }
+                if waiting.has_ended {
+                    return None;
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+}
+
+async fn write(mut pipe: pipe::Sender, held: Arc<Held>, credit: Option<Outbound>) {
+    while let Some(bytes) = held.take().await {
+        if pipe.write_all(&bytes).await.is_err() {
             return;
         }
-        let (Some(client), Ok(bytes)) = (&credit, u32::try_from(piece.len())) else { continue };
-        held.fetch_sub(bytes, Ordering::AcqRel);
+        let (Some(client), Ok(bytes)) = (&credit, u32::try_from(bytes.len())) else { continue };
+        held.change(|waiting| waiting.owed = waiting.owed.saturating_sub(bytes));
         if client.send(Kind::StdinCredit(StdinCredit { bytes })).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_bounded_whatever_the_pieces() {
+        let input = Input(Some(Arc::default()));
+        for _ in 0..FIRST_CREDIT {
+            input.push(&[]).unwrap();
+            input.push(b"x").unwrap();
+        }
+        assert_eq!(input.push(b"x"), Err(OverCredit));
+        let room = input.0.as_ref().unwrap().waiting.lock().unwrap().bytes.capacity();
+        assert!(room <= 2 * FIRST_CREDIT as usize, "{room}");
     }
 }

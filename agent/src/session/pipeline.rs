@@ -132,7 +132,7 @@ impl Session<'_> {
             if !answer.stderr.is_empty() {
                 let _gone = self.out.send(Stream::Err.message(answer.stderr)).await;
             }
-            input.feed(answer.stdout);
+            input.feed(&answer.stdout);
             input.end();
         }
     }

@@ -115,7 +115,7 @@ impl Running<'_> {
         kill_at: &mut Option<Instant>,
     ) -> Result<(), Over> {
         match message? {
-            Kind::Stdin(stdin) => self.input.push(stdin.data).map_err(|_| Over::Protocol("more input than credit")),
+            Kind::Stdin(stdin) => self.input.push(&stdin.data).map_err(|_| Over::Protocol("more input than credit")),
             Kind::StdinEnd(_) => {
                 self.input.end();
                 Ok(())

@@ -37,11 +37,17 @@ pub(super) enum Typed {
     Failed(String),
 }
 
+impl Typed {
+    fn failed(error: &impl std::fmt::Display) -> Self {
+        Self::Failed(escape(error.to_string().as_bytes()))
+    }
+}
+
 /// What an editor is made from.
 pub(super) struct Parts {
-    pub(super) prompt: Prompt,
     pub(super) knowledge: Arc<Shared>,
-    pub(super) history: History,
+    /// Makes the history, on the editor's own thread.
+    pub(super) history: Box<dyn FnOnce() -> reedline::Result<History> + Send>,
     pub(super) colour: bool,
     /// What was typed before the first prompt.
     pub(super) begun: String,
@@ -49,7 +55,7 @@ pub(super) struct Parts {
 
 /// The session's end of it.
 pub(super) struct Editor {
-    go: Sender<()>,
+    go: Sender<Prompt>,
     typed: UnboundedReceiver<Typed>,
     printer: SyncSender<String>,
     reads: bool,
@@ -57,7 +63,6 @@ pub(super) struct Editor {
 
 impl Editor {
     pub(super) fn start(parts: Parts) -> Result<Self, ShellError> {
-        terminal::will_be_edited();
         let printer = ExternalPrinter::default();
         let sender = printer.sender();
         let (go, told) = channel();
@@ -67,13 +72,18 @@ impl Editor {
         Ok(Self { go, typed, printer: sender, reads: false })
     }
 
-    /// The next line. Dropping this before it is ready loses nothing: the editor goes on.
-    pub(super) async fn next(&mut self) -> Typed {
+    /// Shows the prompt, unless it stands there already.
+    pub(super) fn begin(&mut self, prompt: &Prompt) {
         if !self.reads {
+            terminal::will_be_edited();
             // A thread that has gone says so by its other end.
-            let _gone = self.go.send(());
+            let _gone = self.go.send(prompt.clone());
             self.reads = true;
         }
+    }
+
+    /// The next line. Dropping this before it is ready loses nothing: the editor goes on.
+    pub(super) async fn next(&mut self) -> Typed {
         let typed = self.typed.recv().await;
         self.reads = false;
         typed.unwrap_or_else(|| Typed::Failed("it ended".to_owned()))
@@ -89,19 +99,24 @@ impl Editor {
 fn read(
     parts: Parts,
     printer: ExternalPrinter<String>,
-    told: &std::sync::mpsc::Receiver<()>,
+    told: &std::sync::mpsc::Receiver<Prompt>,
     lines: &UnboundedSender<Typed>,
 ) {
-    let prompt = parts.prompt.clone();
-    let mut editor = editor(parts, printer);
-    while told.recv().is_ok() {
+    let mut editor = match editor(parts, printer) {
+        Ok(editor) => editor,
+        Err(error) => {
+            let _gone = lines.send(Typed::failed(&error));
+            return;
+        }
+    };
+    while let Ok(prompt) = told.recv() {
         let typed = match editor.read_line(&prompt) {
             Ok(Signal::Success(line)) if line.trim() == HISTORY => Typed::Show(listing(&kept(&editor))),
             Ok(Signal::Success(line)) => Typed::Line(line),
             Ok(Signal::CtrlC) => Typed::Cancelled,
             Ok(Signal::CtrlD) => Typed::End,
             Ok(_) => Typed::Cancelled,
-            Err(error) => Typed::Failed(escape(error.to_string().as_bytes())),
+            Err(error) => Typed::failed(&error),
         };
         if lines.send(typed).is_err() {
             return;
@@ -115,11 +130,11 @@ fn kept(editor: &Reedline) -> Vec<String> {
     found.into_iter().map(|item| item.command_line).collect()
 }
 
-fn editor(parts: Parts, printer: ExternalPrinter<String>) -> Reedline {
-    let Parts { knowledge, history, colour, begun, .. } = parts;
+fn editor(parts: Parts, printer: ExternalPrinter<String>) -> reedline::Result<Reedline> {
+    let Parts { knowledge, history, colour, begun } = parts;
     let menu = ColumnarMenu::default().with_name(MENU).with_marker("");
     let mut editor = Reedline::create()
-        .with_history(Box::new(history))
+        .with_history(Box::new(history()?))
         .with_highlighter(Box::new(Highlighter::new(Arc::clone(&knowledge), colour)))
         .with_hinter(Box::new(Hinter::new(Arc::clone(&knowledge))))
         .with_completer(Box::new(Completer::new(knowledge)))
@@ -133,5 +148,5 @@ fn editor(parts: Parts, printer: ExternalPrinter<String>) -> Reedline {
     if !begun.is_empty() {
         editor.run_edit_commands(&[EditCommand::InsertString(begun)]);
     }
-    editor
+    Ok(editor)
 }

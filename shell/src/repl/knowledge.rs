@@ -22,23 +22,25 @@ pub(super) const HISTORY: &str = "history";
 pub(crate) struct Shared(Mutex<State>);
 
 struct State {
-    context: Context,
+    /// `None` until the agent has said it.
+    context: Option<Context>,
     read: Option<Arc<Knowledge>>,
 }
 
 impl Shared {
-    pub(super) fn new(context: Context) -> Self {
-        Self(Mutex::new(State { context, read: None }))
+    /// Nothing is known yet.
+    pub(super) fn empty() -> Self {
+        Self(Mutex::new(State { context: None, read: None }))
     }
 
     pub(super) fn replace(&self, context: Context) {
-        *self.lock() = State { context, read: None };
+        *self.lock() = State { context: Some(context), read: None };
     }
 
     pub(super) fn get(&self) -> Arc<Knowledge> {
         let mut state = self.lock();
         let State { context, read } = &mut *state;
-        Arc::clone(read.get_or_insert_with(|| Arc::new(Knowledge::new(context))))
+        Arc::clone(read.get_or_insert_with(|| Arc::new(Knowledge::new(context.as_ref()))))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -81,7 +83,8 @@ pub(crate) struct Knowledge {
 }
 
 impl Knowledge {
-    fn new(context: &Context) -> Self {
+    fn new(context: Option<&Context>) -> Self {
+        let Some(context) = context else { return Self { names: Vec::new(), partial: true } };
         let (programs, partial) = match context.programs() {
             Ok(programs) => (programs, false),
             Err(_) => (Vec::new(), true),
@@ -193,7 +196,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::repl) fn shared() -> Arc<Shared> {
-        let shared = Shared::new(Context::bare("node042".parse().unwrap()));
+        let shared = Shared::empty();
         shared.lock().read = Some(Arc::new(knowledge()));
         Arc::new(shared)
     }

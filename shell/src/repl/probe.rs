@@ -3,12 +3,13 @@
 //! **Invariant:** what was typed meanwhile is kept; the modes are restored when this is dropped.
 //! **Why:** the question goes out before the agent is asked for a session, so both answers travel at the same time.
 
-use std::io::{self, Write, stdin, stdout};
+use std::io::{Write, stdin, stdout};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, tcsetattr};
+use tokio::time::timeout_at;
 
+use crate::streams::Input;
 use crate::terminal;
 
 /// A terminal that takes longer gets plain lines.
@@ -16,6 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const QUESTION: &[u8] = b"\x1b[6n";
 /// More is not typed in this time.
 const MOST_TYPED: usize = 64 * 1024;
+const PIECE: usize = 1024;
 
 /// A question that is on its way.
 pub(crate) struct Probe {
@@ -24,11 +26,11 @@ pub(crate) struct Probe {
 
 /// What came back.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(super) struct Answer {
     /// It answered.
-    pub(crate) answers: bool,
+    pub(super) answers: bool,
     /// What a person typed meanwhile.
-    pub(crate) typed: Vec<u8>,
+    pub(super) typed: Vec<u8>,
 }
 
 impl Probe {
@@ -45,19 +47,17 @@ impl Probe {
         Some(probe)
     }
 
-    /// Waits for the answer.
-    pub(crate) fn answer(self) -> Answer {
+    /// Waits for the answer, while others work.
+    pub(super) async fn answer(self, input: &Input) -> Answer {
         let mut answer = Answer::default();
-        let deadline = (self.asked + PATIENCE).max(Instant::now() + Duration::from_millis(1));
-        while answer.typed.len() < MOST_TYPED {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || !matches!(read(left, &mut answer.typed), Ok(1..)) {
+        let deadline = (self.asked + PATIENCE).into();
+        while answer.typed.len() < MOST_TYPED && !answer.answers {
+            let Ok(Ok(piece)) = timeout_at(deadline, input.read(PIECE)).await else { break };
+            if piece.is_empty() {
                 break;
             }
-            if take_report(&mut answer.typed) {
-                answer.answers = true;
-                break;
-            }
+            answer.typed.extend_from_slice(&piece);
+            answer.answers = take_report(&mut answer.typed);
         }
         answer
     }
@@ -69,19 +69,6 @@ impl Drop for Probe {
             let _gone = tcsetattr(stdin(), OptionalActions::Now, modes);
         }
     }
-}
-
-fn read(patience: Duration, typed: &mut Vec<u8>) -> io::Result<usize> {
-    let stdin = stdin();
-    let mut asked = [PollFd::new(&stdin, PollFlags::IN)];
-    let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
-    if poll(&mut asked, Some(&patience))? == 0 {
-        return Ok(0);
-    }
-    let mut piece = [0; 1024];
-    let length = rustix::io::read(&stdin, &mut piece)?;
-    typed.extend_from_slice(&piece[..length]);
-    Ok(length)
 }
 
 /// Takes `ESC [ row ; column R` out of what came.

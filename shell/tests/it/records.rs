@@ -42,20 +42,65 @@ fn killed_between_run_and_outcome_it_is_interrupted_once() {
 fn a_client_that_vanishes_takes_its_processes_with_it() {
     let node = Node::start();
     let mut pact = node.pact(Account::Alice, &["-c", "tail -f /etc/passwd"]).spawn().unwrap();
-    until("tail to run", || !sleepers().is_empty());
+    until("tail to run", || !followers("/etc/passwd").is_empty());
     let begun = std::time::Instant::now();
     pact.kill().unwrap();
     pact.wait().unwrap();
-    until("its processes to be gone", || sleepers().is_empty());
+    until("its processes to be gone", || followers("/etc/passwd").is_empty());
     assert!(begun.elapsed() < std::time::Duration::from_secs(2), "it took {:?}", begun.elapsed());
     until("the outcome", || count(&node.records(), "OUTCOME", "interrupted: the client vanished") == 1);
 }
 
+#[test]
+fn a_launcher_that_is_killed_leaves_nobody_behind() {
+    let mut node = Node::start();
+    let mut pact = node.pact(Account::Alice, &["-c", "tail -f /etc/group"]).spawn().unwrap();
+    until("tail to run", || !followers("/etc/group").is_empty());
+    let launcher = children(node.agent_pid());
+    assert_eq!(launcher.len(), 1, "an agent has one child: {launcher:?}");
+    kill(launcher[0]);
+    node.agent_ended();
+    until("its processes to be gone", || followers("/etc/group").is_empty());
+    pact.wait().unwrap();
+    node.start_agent(&[]);
+    assert_eq!(count(&node.records(), "OUTCOME", "interrupted"), 1, "{:#?}", node.records());
+}
+
+#[test]
+fn a_host_that_is_killed_ends_its_line_and_the_session_goes_on_with_another() {
+    let node = Node::start();
+    let mut pact = node.pact(Account::Alice, &["-c", "tail -f /etc/hosts"]).spawn().unwrap();
+    until("tail to run", || !followers("/etc/hosts").is_empty());
+    let hosts: Vec<u32> = children(node.agent_pid()).into_iter().flat_map(children).collect();
+    assert_eq!(hosts.len(), 1, "one session has one host: {hosts:?}");
+    kill(hosts[0]);
+    until("its processes to be gone", || followers("/etc/hosts").is_empty());
+    assert_eq!(pact.wait().unwrap().code(), Some(1));
+    assert_eq!(count(&node.records(), "OUTCOME", "interrupted: its host died"), 1, "{:#?}", node.records());
+    assert_eq!(node.once(Account::Alice, "uname").code, Some(0));
+}
+
+/// Processes whose parent is this one.
+fn children(parent: u32) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|p| p.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line == format!("PPid:\t{parent}"))
+    };
+    pids.filter(is_child).collect()
+}
+
+fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
 /// Processes of sessions that follow the file.
-fn sleepers() -> Vec<String> {
+fn followers(file: &str) -> Vec<String> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let commands = processes.filter_map(|p| fs::read(p.path().join("cmdline")).ok());
-    commands.filter(|c| c == b"tail\0-f\0/etc/passwd\0").map(|c| String::from_utf8_lossy(&c).into_owned()).collect()
+    let wanted = format!("tail\0-f\0{file}\0");
+    commands.filter(|c| *c == wanted.as_bytes()).map(|c| String::from_utf8_lossy(&c).into_owned()).collect()
 }
 
 #[test]
