@@ -10,8 +10,18 @@ use crate::verdict::{Tried, Verdict, judge};
 
 const NOWHERE: &std::ffi::CStr = c"/hostile/no/such/file";
 /// Looked at after permission.
-const LOOKED: [Errno; 9] =
-    [sys::EINVAL, sys::EFAULT, sys::ENOENT, sys::EBADF, sys::ENOEXEC, sys::ENODEV, sys::ESRCH, sys::ENOKEY, sys::E2BIG];
+const LOOKED: [Errno; 10] = [
+    sys::EINVAL,
+    sys::EFAULT,
+    sys::ENOENT,
+    sys::EBADF,
+    sys::ENOEXEC,
+    sys::ENODEV,
+    sys::ESTALE,
+    sys::ESRCH,
+    sys::ENOKEY,
+    sys::E2BIG,
+];
 
 /// One call, with arguments that make it harmless.
 type Call = fn() -> Answer;

@@ -119,7 +119,7 @@ impl Bait {
         for name in ["writable/doomed.d", "hidden"] {
             fs::create_dir(at(name)).unwrap();
         }
-        symlink(at("secret"), at("link")).unwrap();
+        symlink("secret", at("link")).unwrap();
         fs::write(at("script"), "#!/bin/sh\necho \"$1: SUCCEEDED exec of a script\"\nexit 10\n").unwrap();
         set_mode(&at("script"), 0o755);
         let name = format!("pact-bait-{}", place.path().file_name().unwrap().to_string_lossy());
@@ -139,9 +139,15 @@ impl Bait {
         &self.terminals[0].path
     }
 
-    /// `KEY=VALUE` for everything but processes and the agent's own files.
-    pub(crate) fn words(&self) -> Vec<String> {
-        let at = |name: &str| self.path(name).display().to_string();
+    /// Where everything lies.
+    pub(crate) fn directory(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// `KEY=VALUE` for everything but processes and the agent's own files. `directory` is where the bait can be seen,
+    /// which need not be where it lies.
+    pub(crate) fn words(&self, directory: &Path) -> Vec<String> {
+        let at = |name: &str| directory.join(name).display().to_string();
         vec![
             format!("self={}", build().display()),
             format!("secret={}", at("secret")),
@@ -181,7 +187,7 @@ const fn excuse(name: &'static str, why: &'static str, tells: fn() -> bool) -> E
     Excuse { name, why, tells }
 }
 
-const EXCUSES: [Excuse; 42] = [
+const EXCUSES: [Excuse; 43] = [
     excuse("exec-at-dir-empty-emptypath*", "a directory is no program", || false),
     excuse("exec-at-cwd-empty-emptypath*", "a directory is no program", || false),
     excuse("exec-x32*", "few kernels are built with x32", || false),
@@ -195,6 +201,7 @@ const EXCUSES: [Excuse; 42] = [
     excuse("read-loop-control", "not in every kernel", || exists("/dev/loop-control")),
     excuse("read-net-tun", "not in every kernel", || exists("/dev/net/tun")),
     excuse("read-disk", "a device control group may keep root from it", || false),
+    excuse("write-create-root", "read-only where the control runs, because nothing may stay behind", || false),
     excuse("write-sysrq", "not in every kernel", || exists("/proc/sysrq-trigger")),
     excuse("write-binfmt", "not always mounted", || exists("/proc/sys/fs/binfmt_misc/register")),
     excuse("write-uevent-helper", "not in every kernel", || exists("/sys/kernel/uevent_helper")),

@@ -2,16 +2,31 @@
 //!
 //! **Why:** tries that succeed do so there, and nothing of the machine is touched.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::hostile::Bait;
 
-/// A socket below /run, two processes to aim at, one descriptor that should have been closed, a terminal of its own to
-/// type on, and all parameters of the hostile program in WORDS.
+/// Where the bait is seen there.
+pub(crate) const SEEN: &str = "/mnt";
+
+/// Nothing on the machine's disks can be written but the bait: a layer that lets a file be made and not be removed
+/// would leave it behind. Then a socket below /run, two processes to aim at, one descriptor that should have been
+/// closed, a terminal of its own to type on, and all parameters of the hostile program in WORDS.
 const BEGINNING: &str = r#"
-    terminal=$1 socket=$2 words=$3
+    set -e
+    bait=$1 terminal=$2 words=$3
     shift 3
-    mount -t tmpfs -o mode=755 tmpfs /run && : >/run/socket && mount --bind "$socket" /run/socket || exit 99
+    mount --bind "$bait" /mnt
+    for place in /tmp /var/tmp /dev/shm /run; do mount -t tmpfs tmpfs $place; done
+    cp -a /etc /tmp/etc
+    mount --bind /tmp/etc /etc
+    mount -o remount,bind,ro /
+    mkdir /tmp/cwd
+    cd /tmp/cwd
+    export HOME=/tmp/cwd
+    : >/run/socket
+    mount --bind /mnt/socket /run/socket
     setsid sleep infinity & first=$!
     setsid sleep infinity & second=$!
     export WORDS="host=$first agent=$first pact=$second other=$second agentsocket=/run/socket $words"
@@ -21,15 +36,14 @@ const BEGINNING: &str = r#"
 /// Runs `command`, a line of sh whose `$1` and so on are `arguments`, as root in such a place.
 pub(crate) fn run(bait: &Bait, command: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     assert!(rustix::process::geteuid().is_root(), "these tests make namespaces: run them as root");
-    let hidden = bait.path("hidden").display().to_string();
-    let own = [format!("spool={hidden}"), format!("config={hidden}")];
+    let own = [format!("spool={SEEN}/hidden"), format!("config={SEEN}/hidden")];
     Command::new("unshare")
         .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"])
         .arg(format!("{BEGINNING}\n{command}"))
         .arg("sh")
+        .arg(bait.directory())
         .arg(bait.terminal())
-        .arg(bait.path("socket"))
-        .arg([bait.words().as_slice(), &own].concat().join(" "))
+        .arg([bait.words(Path::new(SEEN)).as_slice(), &own].concat().join(" "))
         .args(arguments)
         .envs(environment.iter().copied())
         .stdin(Stdio::null())

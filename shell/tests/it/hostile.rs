@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use crate::hostile_program::{Bait, Verdict, Verdicts, build, excused, names, parse};
@@ -126,6 +127,12 @@ fn name(pid: u32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }
 
+/// Whether the hostile program still runs under this number; what nobody has asked for yet does not.
+fn runs(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    name(pid) == "hostile" && !status.lines().any(|line| line.starts_with("State:") && line.contains(['Z', 'X']))
+}
+
 /// Every process below this one.
 fn descendants(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -153,12 +160,23 @@ fn targets(node: &Node, script: &Script, other: &Other, host: &str) -> Vec<Strin
     ]
 }
 
+/// Where the node sees the bait: not below /tmp, where a session's mounts alone would keep it.
+const SEEN: &str = "/mnt";
+
+fn show(node: &Node, bait: &Bait) {
+    let mut mount = node.enter();
+    let mounted = mount.args(["mount", "--bind"]).arg(bait.directory()).arg(SEEN).status().unwrap();
+    assert!(mounted.success());
+}
+
 /// All tries of one node, those of exec also from the very process that pact started.
 fn every_try(node: &Node) -> Verdicts {
     let (bait, other) = (Bait::lay(), Other::open(node));
+    show(node, &bait);
     let mut script = Script::open(node);
     let status = script.run("hostile status", "pgrp:");
-    let words = [bait.words(), targets(node, &script, &other, value(&status, "ppid"))].concat().join(" ");
+    let words =
+        [bait.words(Path::new(SEEN)), targets(node, &script, &other, value(&status, "ppid"))].concat().join(" ");
     let names = names();
     let last = names.last().unwrap();
     let mut verdicts = parse(&script.run(&format!("hostile all {words}"), &format!("{last}: ")).join("\n")).unwrap();
@@ -295,7 +313,7 @@ fn whatever_a_line_leaves_behind_ends_with_it() {
     let left: Vec<u32> = said.stdout.lines().map(|pid| pid.parse().unwrap()).collect();
     assert_eq!(left.len(), 2);
     for pid in left {
-        assert_ne!(name(pid), "hostile", "{pid} still runs");
+        assert!(!runs(pid), "{pid} still runs");
     }
 }
 
