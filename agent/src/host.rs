@@ -30,9 +30,11 @@ use line::Line;
 
 /// What does not die of SIGKILL in this time waits in the kernel, and is given up.
 const GIVE_UP: Duration = Duration::from_secs(1);
+/// So many a turn, so that a line that makes children for ever does not keep the host from hearing the agent.
+const MOST_REAPED: usize = 256;
 /// How often orphans that are dying are looked for.
 const SOON: Duration = Duration::from_millis(1);
-/// How often the groups of lines that were given up are tried again.
+/// How often orphans are reaped, and groups of lines that were given up are tried again.
 const LATER: Duration = Duration::from_millis(250);
 
 /// What the launcher gives a host.
@@ -108,7 +110,9 @@ impl Host<'_> {
     fn wait(&self) -> io::Result<bool> {
         let (agent, launcher) = (&self.setup.agent, &self.setup.launcher);
         let mut watched = vec![PollFd::new(agent, PollFlags::IN), PollFd::new(launcher, PollFlags::IN)];
-        let mut timeout = (!self.abandoned.is_empty()).then_some(LATER);
+        // Orphans have no descriptor here, and count against the session until they are reaped.
+        let has_orphans = self.has_children || !self.abandoned.is_empty();
+        let mut timeout = has_orphans.then_some(LATER);
         if let Some(line) = &self.line {
             watched.extend(line.running().map(|process| PollFd::from_borrowed_fd(process, PollFlags::IN)));
             if let Some(deadline) = line.deadline() {
@@ -132,17 +136,21 @@ impl Host<'_> {
 
     /// Takes every process that has ended, orphans of lines too.
     fn reap(&mut self) {
-        self.has_children = loop {
+        self.has_children = true;
+        for _ in 0..MOST_REAPED {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
                     if let Some(line) = &mut self.line {
                         line.ended(pid, status);
                     }
                 }
-                Ok(None) => break true,
-                Err(_) => break false,
+                Ok(None) => break,
+                Err(_) => {
+                    self.has_children = false;
+                    break;
+                }
             }
-        };
+        }
         self.abandoned.retain(|group| !group.remove());
     }
 

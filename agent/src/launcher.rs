@@ -101,8 +101,8 @@ struct Launcher {
     /// By a number of their own: a session whose host does not die gets another one.
     hosts: BTreeMap<u64, RunningHost>,
     next_host: u64,
-    /// Groups of sessions that are over and not empty yet.
-    leaving: Vec<SessionGroup>,
+    /// Groups of sessions that are over and not empty yet, with the uids of what is in them.
+    leaving: Vec<(SessionGroup, u32)>,
     next_uid: u32,
 }
 
@@ -172,9 +172,9 @@ impl Launcher {
         for host in gone.iter().filter_map(|number| self.hosts.remove(number)) {
             // What cannot be ended now is tried again below, and by the next agent.
             let _later = host.group.kill();
-            self.leaving.push(host.group);
+            self.leaving.push((host.group, host.uid));
         }
-        self.leaving.retain(|group| !group.remove());
+        self.leaving.retain(|(group, _)| !group.remove());
     }
 
     fn open_session(&mut self, asked: &OpenSession) -> io::Result<()> {
@@ -220,10 +220,11 @@ impl Launcher {
     /// A uid that no session has; one that was given back comes round again only after all others.
     fn fresh_uid(&mut self) -> Result<u32, String> {
         let uids = self.settings.uids.clone();
-        for _ in 0..=self.hosts.len() {
+        for _ in 0..=self.hosts.len() + self.leaving.len() {
             let uid = self.next_uid;
             self.next_uid = if uid == *uids.end() { *uids.start() } else { uid + 1 };
-            if !self.hosts.values().any(|host| host.uid == uid) {
+            let in_use = self.hosts.values().map(|host| host.uid).chain(self.leaving.iter().map(|(_, uid)| *uid));
+            if in_use.into_iter().all(|other| other != uid) {
                 return Ok(uid);
             }
         }

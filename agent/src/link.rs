@@ -60,6 +60,8 @@ pub struct Report {
     pub layers: Vec<String>,
     /// What is less than asked for.
     pub failures: Vec<String>,
+    /// What is bounded in fewer ways than it could be.
+    pub degraded: Vec<String>,
 }
 
 /// A socket whose packets are awaited. For tokio it is a stream; only whole packets are sent and received.
@@ -196,7 +198,7 @@ impl Dispatch {
                 drop(waiting(&failed.session_id).map(|answer| answer.send(refused)));
             }
             Reply::SelfTest(report) => {
-                let report = Report { layers: report.layers, failures: report.failures };
+                let report = Report { layers: report.layers, failures: report.failures, degraded: report.degraded };
                 drop(self.test.take().map(|answer| answer.send(report)));
             }
         }

@@ -8,6 +8,7 @@
 
 mod error;
 mod head;
+mod piece;
 mod quiet;
 mod recover;
 mod room;

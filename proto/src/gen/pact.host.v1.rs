@@ -83,6 +83,9 @@ pub struct SelfTestReport {
     /// What is less than asked for; sessions are refused while this is not empty.
     #[prost(string, repeated, tag = "2")]
     pub failures: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is bounded in fewer ways than it could be, a sentence each; told, and no reason to refuse.
+    #[prost(string, repeated, tag = "3")]
+    pub degraded: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Agent to host.
 #[allow(clippy::all)]

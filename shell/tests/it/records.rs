@@ -150,7 +150,8 @@ fn a_full_disk_starts_nothing_and_loses_nothing() {
     let mut node = Node::prepare("");
     let spool = node.path("spool");
     fs::create_dir(&spool).unwrap();
-    let mounted = node.enter().args(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&spool).status().unwrap();
+    let mounted =
+        node.enter().args(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs"]).arg(&spool).status().unwrap();
     assert!(mounted.success());
     node.start_agent(&[]);
     let status = node.run(Account::Root, &["status"]);
@@ -190,4 +191,22 @@ fn a_damaged_spool_is_named_and_nothing_starts() {
     let said = node.failing_agent();
     assert!(said.contains(node.path("spool").to_str().unwrap()), "{said}");
     assert_eq!(node.once(Account::Alice, "uname").code, Some(5));
+}
+
+#[test]
+fn a_long_record_is_in_the_file_that_is_synced() {
+    let node = Node::start();
+    let line = format!("ls {}/etc/[a-l]*", "/etc/..".repeat(80));
+    let said = node.once(Account::Alice, &line);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    // Twenty more, so that they share a leaf of the database with the long one.
+    let long = format!("grep {} /etc/hostname", "x".repeat(8000));
+    for _ in 0..20 {
+        assert_eq!(node.once(Account::Alice, &long).code, Some(1));
+    }
+    let blobs: Vec<_> = fs::read_dir(node.path("spool/sled/blobs")).unwrap().collect();
+    assert!(blobs.is_empty(), "sled writes such files and never syncs them: {blobs:?}");
+    let too_long = node.once(Account::Alice, &format!("ls {}/etc/[a-l]*", "/etc/..".repeat(500)));
+    assert_eq!(too_long.code, Some(1), "{too_long:?}");
+    assert!(too_long.stderr.contains("more than 65536 bytes"), "{too_long:?}");
 }
