@@ -30,6 +30,8 @@ use line::Line;
 
 /// What does not die of SIGKILL in this time waits in the kernel, and is given up.
 const GIVE_UP: Duration = Duration::from_secs(1);
+/// How often orphans that are dying are looked for.
+const SOON: Duration = Duration::from_millis(1);
 /// How often the groups of lines that were given up are tried again.
 const LATER: Duration = Duration::from_millis(250);
 
@@ -57,13 +59,15 @@ struct Host<'a> {
     /// What hides pact's own files, or why this session cannot start anything.
     covers: Result<Covers, String>,
     line: Option<Line>,
+    /// Something that was started here has not been reaped.
+    has_children: bool,
     abandoned: Vec<LineGroup>,
 }
 
 /// A host's whole life, in a process that was forked for it.
 pub(crate) fn run(table: &Table, setup: Setup) -> ! {
     let covers = settle(table, &setup);
-    let mut host = Host { table, setup, covers, line: None, abandoned: Vec::new() };
+    let mut host = Host { table, setup, covers, line: None, has_children: false, abandoned: Vec::new() };
     let ended = host.serve();
     // This process is in it too. Where there is a launcher it does the same again, and takes the group away.
     let _launchers = host.setup.group.kill();
@@ -109,7 +113,11 @@ impl Host<'_> {
             watched.extend(line.running().map(|process| PollFd::from_borrowed_fd(process, PollFlags::IN)));
             if let Some(deadline) = line.deadline() {
                 watched.push(PollFd::new(line.group(), PollFlags::PRI));
-                let left = deadline.saturating_duration_since(Instant::now());
+                let mut left = deadline.saturating_duration_since(Instant::now());
+                if line.all_ended() && self.has_children {
+                    // An orphan that dies has no descriptor here.
+                    left = left.min(SOON);
+                }
                 timeout = Some(timeout.map_or(left, |other| other.min(left)));
             }
         }
@@ -124,11 +132,17 @@ impl Host<'_> {
 
     /// Takes every process that has ended, orphans of lines too.
     fn reap(&mut self) {
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if let Some(line) = &mut self.line {
-                line.ended(pid, status);
+        self.has_children = loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    if let Some(line) = &mut self.line {
+                        line.ended(pid, status);
+                    }
+                }
+                Ok(None) => break true,
+                Err(_) => break false,
             }
-        }
+        };
         self.abandoned.retain(|group| !group.remove());
     }
 
@@ -192,7 +206,9 @@ impl Host<'_> {
         if line.all_ended() && line.deadline().is_none() {
             line.kill();
         }
-        let is_over = line.all_ended() && !line.group().is_populated()?;
+        // What was given up before may never be reaped, and does not count.
+        let is_reaped = !self.has_children || !self.abandoned.is_empty();
+        let is_over = line.all_ended() && is_reaped && !line.group().is_populated()?;
         let is_late = line.deadline().is_some_and(|deadline| Instant::now() >= deadline);
         if !is_over && !is_late {
             return Ok(());

@@ -3,7 +3,7 @@
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LauncherRequest {
-    #[prost(oneof = "launcher_request::Kind", tags = "1, 2")]
+    #[prost(oneof = "launcher_request::Kind", tags = "1, 2, 3")]
     pub kind: ::core::option::Option<launcher_request::Kind>,
 }
 /// Nested message and enum types in `LauncherRequest`.
@@ -17,6 +17,9 @@ pub mod launcher_request {
         /// Break out of a sandbox in every known way. Answered by SelfTestReport.
         #[prost(message, tag = "2")]
         SelfTest(super::SelfTest),
+        /// Kill the hosts of a session with all that they started. Not answered: what cannot be killed is waited for.
+        #[prost(message, tag = "3")]
+        EndSession(super::EndSession),
     }
 }
 #[allow(clippy::all)]
@@ -42,6 +45,12 @@ pub mod launcher_reply {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenSession {
     /// 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub session_id: ::prost::alloc::vec::Vec<u8>,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndSession {
     #[prost(bytes = "vec", tag = "1")]
     pub session_id: ::prost::alloc::vec::Vec<u8>,
 }
@@ -94,7 +103,7 @@ pub mod host_request {
         #[prost(message, tag = "2")]
         Deliver(super::Deliver),
         /// Expand patterns in the session's sandbox. Answered by Started with one descriptor (names, each ended by
-        /// NUL, an empty name between patterns) and Ended.
+        /// NUL, an empty name after each pattern) and Ended.
         #[prost(message, tag = "3")]
         Expand(super::Expand),
     }

@@ -266,7 +266,7 @@ fn a_program_is_nobody_and_can_do_nothing() {
         ("Seccomp_filters", "2"),
         ("descriptor 0", "/dev/null"),
         ("cwd", "/run/home"),
-        ("limit core", "0 0"),
+        ("limit core", "1 1"),
         ("limit fsize", "0 0"),
         ("limit nproc", "64 64"),
     ] {
