@@ -150,15 +150,15 @@ fn a_full_disk_starts_nothing_and_loses_nothing() {
     let mut node = Node::prepare("");
     let spool = node.path("spool");
     fs::create_dir(&spool).unwrap();
-    let mounted = node.enter().args(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&spool).status().unwrap();
+    let mounted = node.enter("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&spool).status().unwrap();
     assert!(mounted.success());
     node.start_agent(&[]);
     let status = node.run(Account::Root, &["status"]);
     assert!(status.stdout.contains("tmpfs"), "a spool that outlives nothing is not named: {status:?}");
     let filler = spool.join("filler");
     let fill = node
-        .enter()
-        .args(["dd", "if=/dev/zero", "bs=64k"])
+        .enter("dd")
+        .args(["if=/dev/zero", "bs=64k"])
         .arg(format!("of={}", filler.display()))
         .stderr(Stdio::null())
         .status();
@@ -169,7 +169,7 @@ fn a_full_disk_starts_nothing_and_loses_nothing() {
     for command in ["status", "whoami", "help", "log"] {
         assert_eq!(node.once(Account::Alice, command).code, Some(0), "{command}");
     }
-    assert!(node.enter().arg("rm").arg(&filler).status().unwrap().success());
+    assert!(node.enter("rm").arg(&filler).status().unwrap().success());
     until("the records that waited", || {
         let records = node.records();
         count(&records, "REFUSED", "uname -m") == 1 && count(&records, "LINE", "whoami") == 1
