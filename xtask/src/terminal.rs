@@ -4,6 +4,7 @@
 //! editor that is not answered waits for seconds.
 
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ pub struct Terminal {
     tail: Vec<u8>,
     /// All that the program wrote.
     written: Vec<u8>,
+    /// The modes that the program found.
+    modes: String,
     /// It says where its cursor is.
     answers: bool,
     has_ended: bool,
@@ -41,6 +44,7 @@ impl Terminal {
         grantpt(&master).and_then(|()| unlockpt(&master)).map_err(io)?;
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&master, size).map_err(io)?;
+        let modes = modes(&master)?;
         let end = ioctl_tiocgptpeer(&master, flags).map_err(io)?;
         command.stdin(Stdio::from(end.try_clone()?)).stdout(Stdio::from(end.try_clone()?)).stderr(Stdio::from(end));
         let child = command.spawn()?;
@@ -52,6 +56,7 @@ impl Terminal {
             screen: vt100::Parser::new(rows, columns, 0),
             tail: Vec::new(),
             written: Vec::new(),
+            modes,
             answers: true,
             has_ended: false,
             interrupt: interrupt.clone(),
@@ -76,9 +81,9 @@ impl Terminal {
         Ok(())
     }
 
-    /// The modes of its line discipline, in words that can be compared.
-    pub fn modes(&self) -> Result<String> {
-        Ok(format!("{:?}", tcgetattr(&self.master).map_err(std::io::Error::from)?))
+    /// Whether the modes of its line discipline are those that the program found.
+    pub fn has_its_modes(&self) -> Result<bool> {
+        Ok(modes(&self.master)? == self.modes)
     }
 
     /// Sends a signal to the program that was started.
@@ -116,7 +121,7 @@ impl Terminal {
     /// Takes in what the program writes within this time; whether anything came.
     pub fn take_in(&mut self, at_most: Duration) -> Result<bool> {
         self.interrupt.check()?;
-        if self.has_ended || !wait::for_reading(std::os::fd::AsFd::as_fd(&self.master), at_most)? {
+        if self.has_ended || !wait::for_reading(self.master.as_fd(), at_most)? {
             return Ok(false);
         }
         let mut bytes = [0; 8192];
@@ -172,6 +177,11 @@ impl Terminal {
             self.master.write_all(format!("\x1b[{};{}R", row + 1, column + 1).as_bytes())?;
         }
     }
+}
+
+/// In words, which can be compared.
+fn modes(terminal: impl AsFd) -> Result<String> {
+    Ok(format!("{:?}", tcgetattr(terminal).map_err(std::io::Error::from)?))
 }
 
 impl Drop for Terminal {

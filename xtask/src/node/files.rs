@@ -31,9 +31,9 @@ pub(super) fn write(setup: &Setup<'_>) -> Result<TempDir> {
         let schema = schema?;
         fs::write(at("etc/programs").join(schema.file_name()), fs::read(schema.path())?)?;
     }
-    let example = |name: &str| fs::read_to_string(root().join("examples").join(name));
-    fs::write(at("etc/policy.toml"), with(&example("policy.toml")?, setup.policy)?)?;
-    let agent = with(&example("agent.toml")?, setup.agent)?;
+    let example = |path: &str| fs::read_to_string(root().join(path));
+    fs::write(at("etc/policy.toml"), with(&example("examples/policy.toml")?, setup.policy)?)?;
+    let agent = with(&example("examples/agent.toml")?, setup.agent)?;
     fs::write(at("etc/agent.toml"), moved(&agent, place.path())?)?;
     write_accounts(place.path())?;
     Ok(place)
