@@ -69,9 +69,7 @@ fn node() -> Result<(Node, Interrupt)> {
 /// `pact` with this terminal as its own. Ctrl-C is for the prompt while it lasts.
 fn at_prompt(node: &Node, interrupt: &Interrupt) -> Result<std::process::ExitStatus> {
     let before = tcgetattr(std::io::stdin());
-    let words = node.pact(&[]);
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    let mut command = node.program(Account::Alice, &words);
+    let mut command = node.pact(Account::Alice, &[]);
     for name in ["TERM", "COLORTERM", "NO_COLOR"] {
         std::env::var_os(name).map(|value| command.env(name, value));
     }

@@ -2,7 +2,7 @@
 
 /// A failed task.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     /// The task looked and found something wrong, or a program that it ran failed.
     #[error("{0}")]
     Failed(String),
@@ -12,10 +12,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    pub(crate) fn failed(what: impl Into<String>) -> Self {
+    /// Says what went wrong.
+    pub fn failed(what: impl Into<String>) -> Self {
         Self::Failed(what.into())
     }
 }
 
 /// The result of a task.
-pub(crate) type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, Error>;

@@ -12,14 +12,14 @@ use crate::error::{Error, Result};
 
 /// What has come since this was made.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupt {
+pub struct Interrupt {
     from_keyboard: Arc<AtomicBool>,
     to_end: Arc<AtomicBool>,
 }
 
 impl Interrupt {
     /// From here on the signals are noted instead of obeyed.
-    pub(crate) fn watch() -> Result<Self> {
+    pub fn watch() -> Result<Self> {
         let watch = Self::default();
         register(SIGINT, Arc::clone(&watch.from_keyboard))?;
         register(SIGTERM, Arc::clone(&watch.to_end))?;
@@ -28,7 +28,7 @@ impl Interrupt {
     }
 
     /// Ends the task when any of them has come.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         if self.from_keyboard.load(Ordering::Relaxed) || self.must_end() {
             return Err(Error::failed("interrupted"));
         }
@@ -36,7 +36,7 @@ impl Interrupt {
     }
 
     /// Whether the task must end even while the keyboard belongs to a program that it started.
-    pub(crate) fn must_end(&self) -> bool {
+    pub fn must_end(&self) -> bool {
         self.to_end.load(Ordering::Relaxed)
     }
 }

@@ -4,11 +4,13 @@
 //! editor that is not answered waits for seconds.
 
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -17,25 +19,32 @@ use crate::wait;
 const WHERE: &[u8] = b"\x1b[6n";
 
 /// A running program and its screen.
-pub(crate) struct Terminal {
+pub struct Terminal {
     master: std::fs::File,
     child: Child,
     screen: vt100::Parser,
     /// The end of what came last: a question may come in two pieces.
     tail: Vec<u8>,
+    /// All that the program wrote.
+    written: Vec<u8>,
+    /// The modes that the program found.
+    modes: String,
+    /// It says where its cursor is.
+    answers: bool,
     has_ended: bool,
     interrupt: Interrupt,
 }
 
 impl Terminal {
     /// Starts a command that takes its standard input as its controlling terminal.
-    pub(crate) fn start(command: &mut Command, rows: u16, columns: u16, interrupt: &Interrupt) -> Result<Self> {
+    pub fn start(command: &mut Command, rows: u16, columns: u16, interrupt: &Interrupt) -> Result<Self> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let io = |error: rustix::io::Errno| Error::from(std::io::Error::from(error));
         let master = openpt(flags).map_err(io)?;
         grantpt(&master).and_then(|()| unlockpt(&master)).map_err(io)?;
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&master, size).map_err(io)?;
+        let modes = modes(&master)?;
         let end = ioctl_tiocgptpeer(&master, flags).map_err(io)?;
         command.stdin(Stdio::from(end.try_clone()?)).stdout(Stdio::from(end.try_clone()?)).stderr(Stdio::from(end));
         let child = command.spawn()?;
@@ -46,42 +55,73 @@ impl Terminal {
             child,
             screen: vt100::Parser::new(rows, columns, 0),
             tail: Vec::new(),
+            written: Vec::new(),
+            modes,
+            answers: true,
             has_ended: false,
             interrupt: interrupt.clone(),
         })
     }
 
     /// Types.
-    pub(crate) fn send(&mut self, keys: &[u8]) -> Result<()> {
+    pub fn send(&mut self, keys: &[u8]) -> Result<()> {
         Ok(self.master.write_all(keys)?)
     }
 
+    /// From now on nobody is told where the cursor is; some terminals are like that.
+    pub fn be_silent(&mut self) {
+        self.answers = false;
+    }
+
+    /// Becomes larger or smaller, and tells the program.
+    pub fn resize(&mut self, rows: u16, columns: u16) -> Result<()> {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&self.master, size).map_err(std::io::Error::from)?;
+        self.screen.screen_mut().set_size(rows, columns);
+        Ok(())
+    }
+
+    /// Whether the modes of its line discipline are those that the program found.
+    pub fn has_its_modes(&self) -> Result<bool> {
+        Ok(modes(&self.master)? == self.modes)
+    }
+
+    /// Sends a signal to the program that was started.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal).map_err(std::io::Error::from)?)
+    }
+
+    /// All that was written so far, as it came.
+    pub fn written(&self) -> &[u8] {
+        &self.written
+    }
+
     /// What is on the screen now.
-    pub(crate) fn screen(&self) -> &vt100::Screen {
+    pub fn screen(&self) -> &vt100::Screen {
         self.screen.screen()
     }
 
     /// The rows of the screen, as text.
-    pub(crate) fn rows(&self) -> Vec<String> {
+    pub fn rows(&self) -> Vec<String> {
         let (_, columns) = self.screen().size();
         self.screen().rows(0, columns).map(|row| row.trim_end().to_owned()).collect()
     }
 
     /// One row.
-    pub(crate) fn row(&self, row: u16) -> String {
+    pub fn row(&self, row: u16) -> String {
         let (_, columns) = self.screen().size();
         self.screen().contents_between(row, 0, row, columns)
     }
 
     /// Whether the program has let go of the terminal.
-    pub(crate) fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.has_ended
     }
 
     /// Takes in what the program writes within this time; whether anything came.
-    pub(crate) fn take_in(&mut self, at_most: Duration) -> Result<bool> {
+    pub fn take_in(&mut self, at_most: Duration) -> Result<bool> {
         self.interrupt.check()?;
-        if self.has_ended || !wait::for_reading(std::os::fd::AsFd::as_fd(&self.master), at_most)? {
+        if self.has_ended || !wait::for_reading(self.master.as_fd(), at_most)? {
             return Ok(false);
         }
         let mut bytes = [0; 8192];
@@ -94,7 +134,7 @@ impl Terminal {
     }
 
     /// Takes in until the screen shows what is waited for; whether it did in time.
-    pub(crate) fn until(&mut self, deadline: Instant, mut shows: impl FnMut(&Self) -> bool) -> Result<bool> {
+    pub fn until(&mut self, deadline: Instant, mut shows: impl FnMut(&Self) -> bool) -> Result<bool> {
         loop {
             if shows(self) {
                 return Ok(true);
@@ -107,12 +147,17 @@ impl Terminal {
     }
 
     /// The program's own status, once it has let go of the terminal.
-    pub(crate) fn status(&mut self) -> Result<ExitStatus> {
+    pub fn status(&mut self) -> Result<ExitStatus> {
         Ok(self.child.wait()?)
     }
 
     fn process(&mut self, bytes: &[u8]) -> Result<()> {
         let mut rest = bytes;
+        self.written.extend_from_slice(bytes);
+        if !self.answers {
+            self.screen.process(bytes);
+            return Ok(());
+        }
         loop {
             self.tail.extend_from_slice(rest);
             let asked = self.tail.windows(WHERE.len()).position(|window| window == WHERE);
@@ -132,6 +177,11 @@ impl Terminal {
             self.master.write_all(format!("\x1b[{};{}R", row + 1, column + 1).as_bytes())?;
         }
     }
+}
+
+/// In words, which can be compared.
+fn modes(terminal: impl AsFd) -> Result<String> {
+    Ok(format!("{:?}", tcgetattr(terminal).map_err(std::io::Error::from)?))
 }
 
 impl Drop for Terminal {

@@ -10,7 +10,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::error::Result;
 
 /// Whether a process of ours has ended, at the latest after so long, or when a signal comes.
-pub(crate) fn for_exit(process: u32, at_most: Duration) -> Result<bool> {
+pub fn for_exit(process: u32, at_most: Duration) -> Result<bool> {
     let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return Ok(true) };
     match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(handle) => for_reading(std::os::fd::AsFd::as_fd(&handle), at_most),
@@ -20,7 +20,7 @@ pub(crate) fn for_exit(process: u32, at_most: Duration) -> Result<bool> {
 }
 
 /// Whether something can be read, at the latest after so long, or when a signal comes.
-pub(crate) fn for_reading(from: BorrowedFd<'_>, at_most: Duration) -> Result<bool> {
+pub fn for_reading(from: BorrowedFd<'_>, at_most: Duration) -> Result<bool> {
     let timeout = Timespec::try_from(at_most).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
     let mut set = [PollFd::from_borrowed_fd(from, PollFlags::IN)];
     match poll(&mut set, Some(&timeout)) {
@@ -31,6 +31,6 @@ pub(crate) fn for_reading(from: BorrowedFd<'_>, at_most: Duration) -> Result<boo
 }
 
 /// What is left until a deadline.
-pub(crate) fn left(deadline: Instant) -> Duration {
+pub fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }

@@ -17,17 +17,7 @@ const NARROW: &str = "read = [\"/proc\", \"/sys\"]";
 /// A node whose whitelist has one program more.
 fn node(profile: &str) -> Node {
     let mut node = Node::prepare("");
-    let programs = node.path("programs");
-    fs::create_dir(&programs).unwrap();
-    for name in ["cat", "wc"] {
-        let from = format!("{}/../examples/programs/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-        fs::copy(from, programs.join(format!("{name}.toml"))).unwrap();
-    }
-    fs::write(programs.join("hostile.toml"), schema(profile)).unwrap();
-    let configuration = fs::read_to_string(node.path("etc/agent.toml")).unwrap();
-    let lines = configuration.lines().filter(|line| !line.starts_with("programs = "));
-    let lines: String = lines.map(|line| format!("{line}\n")).collect();
-    fs::write(node.path("etc/agent.toml"), format!("{lines}programs = \"{}\"\n", programs.display())).unwrap();
+    fs::write(node.path("etc/programs/hostile.toml"), schema(profile)).unwrap();
     node.start_agent(&[]);
     node
 }
@@ -164,8 +154,7 @@ fn targets(node: &Node, script: &Script, other: &Other, host: &str) -> Vec<Strin
 const SEEN: &str = "/mnt";
 
 fn show(node: &Node, bait: &Bait) {
-    let mut mount = node.enter();
-    let mounted = mount.args(["mount", "--bind"]).arg(bait.directory()).arg(SEEN).status().unwrap();
+    let mounted = node.enter("mount").arg("--bind").arg(bait.directory()).arg(SEEN).status().unwrap();
     assert!(mounted.success());
 }
 

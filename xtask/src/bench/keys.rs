@@ -27,7 +27,7 @@ pub(super) fn measure(built: &Path, interrupt: &Interrupt) -> Result<Figure> {
     let programs = tempfile::tempdir()?;
     write_programs(programs.path())?;
     let node = Node::start(built, programs.path(), interrupt)?;
-    let pact = node.path("bin/pact").to_string_lossy().into_owned();
+    let pact = node.shell();
     let mut one = at_prompt(&node, &[&pact], &format!("pact:{NAME}> "), interrupt)?;
     let mut other = at_prompt(&node, &["bash", "--norc", "-i"], "bench> ", interrupt)?;
     let (mut ours, mut peers) = (Vec::new(), Vec::new());

@@ -66,9 +66,7 @@ fn repeat(mut once: impl FnMut(usize) -> Result<()>) -> Result<Vec<Duration>> {
 
 /// The same line again and again in one session; `rows` is how many lines it shows.
 fn lines(node: &Node, line: &str, rows: usize) -> Result<Vec<Duration>> {
-    let words = node.pact(&[]);
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    let mut command = node.program(Account::Alice, &words);
+    let mut command = node.pact(Account::Alice, &[]);
     let mut pact = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
     if let Some(mut stdin) = pact.stdin.take() {
         stdin.write_all(format!("{line}\n").repeat(WARM + LINES).as_bytes())?;

@@ -27,7 +27,7 @@ pub(super) fn measure(node: &Node, interrupt: &Interrupt) -> Result<Figure> {
     let gate = node.path("gate");
     mknodat(CWD, &gate, FileType::Fifo, Mode::from_raw_mode(0o666), 0).map_err(std::io::Error::from)?;
     std::fs::set_permissions(&gate, std::fs::Permissions::from_mode(0o666))?;
-    let pact = node.path("bin/pact").to_string_lossy().into_owned();
+    let pact = node.shell();
     let prompt = format!("pact:{NAME}> ");
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS + WARM {

@@ -84,9 +84,7 @@ struct Session {
 
 impl Session {
     fn open(node: &Node, account: Account, interrupt: &Interrupt) -> Result<Self> {
-        let words = node.pact(&[]);
-        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-        let mut command = node.program_on_terminal(account, &words);
+        let mut command = node.pact_on_terminal(account, &[]);
         command.env("NO_COLOR", "1");
         let terminal = Terminal::start(&mut command, ROWS, COLUMNS, interrupt)?;
         show(format!("--- {} logs in ---\n", account.name()));
@@ -165,9 +163,6 @@ mod tests {
     fn node() -> Node {
         let me = std::env::current_exe().unwrap();
         let built = me.parent().unwrap().parent().unwrap();
-        for program in ["pact", "pact-agent"] {
-            assert!(built.join(program).exists(), "{program} is not built: run `cargo xtask test`, which builds it");
-        }
         Node::start(built, &root().join("examples/programs"), &Interrupt::default()).unwrap()
     }
 

@@ -113,7 +113,7 @@ mod tests {
         for (text, expected) in [
             ("\nuname\n", "2: `uname` needs something"),
             ("type uname\n", "1: `type` is none of"),
-            ("as mallory\n", "1: the node has no account `mallory`"),
+            ("as carol\n", "1: the node has no account `carol`"),
             ("pact> uname\n", "1: nobody is logged in"),
             ("as alice\n=> x\n", "2: nothing was typed"),
             ("as alice\nas bob\n", "2: the session before has no `ends`"),

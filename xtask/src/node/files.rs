@@ -7,7 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use toml_edit::{DocumentMut, value};
 
-use super::Account;
+use super::{Account, Setup};
 use crate::error::{Error, Result};
 use crate::root;
 
@@ -17,36 +17,57 @@ pub(super) const GROUP: u32 = 61_000;
 const BELOW: &str = "/var/tmp";
 
 /// Writes the directory.
-pub(super) fn write(built: &Path, programs: &Path) -> Result<TempDir> {
+pub(super) fn write(setup: &Setup<'_>) -> Result<TempDir> {
     let place = tempfile::Builder::new().prefix("pact-node-").tempdir_in(BELOW)?;
     let at = |name: &str| place.path().join(name);
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755))?;
     for folder in ["bin", "etc", "etc/programs", "root"] {
         fs::create_dir(at(folder))?;
     }
-    // Copies: the accounts may not be able to walk to where these were built, and the agent trusts root's files only.
     for program in ["pact", "pact-agent"] {
-        fs::copy(built.join(program), at("bin").join(program))?;
+        bring(&setup.built.join(program), &at("bin").join(program))?;
     }
-    for schema in fs::read_dir(programs)? {
+    for schema in fs::read_dir(setup.programs)? {
         let schema = schema?;
         fs::write(at("etc/programs").join(schema.file_name()), fs::read(schema.path())?)?;
     }
-    fs::copy(root().join("examples/policy.toml"), at("etc/policy.toml"))?;
-    let example = fs::read_to_string(root().join("examples/agent.toml"))?;
-    fs::write(at("etc/agent.toml"), moved(&example, place.path())?)?;
+    let example = |path: &str| fs::read_to_string(root().join(path));
+    fs::write(at("etc/policy.toml"), with(&example("examples/policy.toml")?, setup.policy)?)?;
+    let agent = with(&example("examples/agent.toml")?, setup.agent)?;
+    fs::write(at("etc/agent.toml"), moved(&agent, place.path())?)?;
     write_accounts(place.path())?;
     Ok(place)
 }
 
-/// The example's configuration with its files in this directory.
-fn moved(example: &str, place: &Path) -> Result<String> {
-    let wrong = |error: toml_edit::TomlError| Error::failed(format!("examples/agent.toml: {error}"));
-    let mut document: DocumentMut = example.parse().map_err(wrong)?;
+/// Puts a program where every account can walk to; a second name costs no time and no room, where that is possible.
+fn bring(from: &Path, to: &Path) -> Result<()> {
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))?;
+    Ok(())
+}
+
+/// An example with more keys: a table's are added to it, whatever else is there gives way.
+fn with(example: &str, more: &str) -> Result<String> {
+    let mut document = read(example)?;
+    for (name, item) in read(more)?.iter() {
+        match (document[name].as_table_mut(), item.as_table()) {
+            (Some(table), Some(more)) => table.extend(more.iter().map(|(key, item)| (key.to_owned(), item.clone()))),
+            (Some(_) | None, Some(_) | None) => document[name] = item.clone(),
+        }
+    }
+    Ok(document.to_string())
+}
+
+/// The configuration with its files in this directory.
+fn moved(configuration: &str, place: &Path) -> Result<String> {
+    let mut document = read(configuration)?;
     for (key, name) in [("spool", "spool"), ("policy", "etc/policy.toml"), ("programs", "etc/programs")] {
         document[key] = value(place.join(name).to_string_lossy().into_owned());
     }
     Ok(document.to_string())
+}
+
+fn read(text: &str) -> Result<DocumentMut> {
+    text.parse().map_err(|error: toml_edit::TomlError| Error::failed(format!("configuration of a node: {error}")))
 }
 
 /// The machine's accounts, and those of the node.
@@ -85,6 +106,15 @@ mod tests {
             assert!(moved.lines().any(|found| found == line), "{moved}");
         }
         assert!(moved.contains("node = \"node042\""), "{moved}");
+    }
+
+    #[test]
+    fn what_is_added_joins_its_table_or_takes_the_place() {
+        let example = "a = 1\nb = 2\n\n[limits]\nx = 1\ny = 2\n";
+        let expected = "a = 1\nb = 3\n\n[limits]\nx = 1\ny = 5\nz = 6\n";
+        assert_eq!(with(example, "b = 3\n[limits]\ny = 5\nz = 6\n").unwrap(), expected);
+        assert_eq!(with(example, "").unwrap(), example);
+        assert!(with(example, "b =").is_err());
     }
 
     #[test]

@@ -1,0 +1,65 @@
+//! The one door for automation: `cargo xtask <task>`; and what tests make nodes, terminals and conditions with.
+//!
+//! **Invariant:** nothing that is shipped depends on this crate; tests may.
+
+mod bench;
+mod ci;
+mod demo;
+pub mod error;
+mod r#gen;
+pub mod interrupt;
+mod machine;
+pub mod node;
+mod run;
+mod say;
+pub mod terminal;
+mod test;
+mod tidy;
+pub mod wait;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use error::{Error, Result};
+
+const USAGE: &str = "usage: cargo xtask <task>
+
+  demo [--script FILE]         a node of its own on this machine, and its prompt; or play a script there
+  test [--no-install] [NAME…]  everything that is tested, or what has NAME in its name
+  ci                           format, generated code, tidy, clippy, test
+  tidy                         the rules of the house
+  gen [--check]                Rust from the .proto files
+  bench [--json FILE]          figures, each beside its peer";
+
+/// Runs a task by its words, and tells what went wrong.
+pub fn run(args: &[String]) -> ExitCode {
+    match task(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::say(format!("xtask: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task(args: &[String]) -> Result<()> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["demo"] => demo::prompt(),
+        ["demo", "--script", file] => demo::script(Path::new(file)),
+        ["bench"] => bench::run(None),
+        ["bench", "--json", file] => bench::run(Some(Path::new(file))),
+        ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        ["test", rest @ ..] => test::run(rest),
+        ["gen"] => r#gen::write(),
+        ["gen", "--check"] => r#gen::check(),
+        _ => Err(Error::failed(USAGE)),
+    }
+}
+
+/// The top of the work tree.
+pub fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}
