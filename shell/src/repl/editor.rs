@@ -68,6 +68,7 @@ impl Editor {
         let (go, told) = channel();
         let (lines, typed) = unbounded_channel();
         let work = move || read(parts, printer, &told, &lines);
+        terminal::leave_keys_to_editor();
         Builder::new().name("prompt".to_owned()).spawn(work).map_err(ShellError::io("prompt"))?;
         Ok(Self { go, typed, printer: sender, reads: false })
     }
