@@ -52,6 +52,31 @@ fn a_login_shell_takes_a_line_and_nothing_else() {
     }
 }
 
+/// Root's shell is another one, so `pact` is a command there.
+#[test]
+fn at_a_shell_of_its_own_it_takes_commands() {
+    let node = Node::start();
+    for (words, code, stdout, stderr) in [
+        (&["status"][..], 0, "Node: node042", ""),
+        (&["log", "-n", "1"], 0, "LINE", ""),
+        (&["-c", "status | wc -l"], 2, "", "pact: "),
+        (&["--help"], 0, "pact - the shell of a node", ""),
+        (&["--version"], 0, "pact 0.", ""),
+        (&["staus"], 1, "", "hint: near: status"),
+        (&["uname"], 1, "", "hint: `pact help`"),
+        (&["--config", "/tmp/x"], 1, "", "pact: `--config`: there is no such option"),
+    ] {
+        let said = node.run(Account::Root, words);
+        assert_eq!(said.code, Some(code), "{words:?}: {said:?}");
+        assert!(said.stdout.contains(stdout) && said.stderr.contains(stderr), "{words:?}: {said:?}");
+        assert_eq!(
+            (said.stdout.is_empty(), said.stderr.is_empty()),
+            (stdout.is_empty(), stderr.is_empty()),
+            "{said:?}"
+        );
+    }
+}
+
 #[test]
 fn without_a_name_it_is_refused() {
     let node = Node::start();

@@ -58,6 +58,19 @@ fn kind_and_rest(record: &str) -> &str {
     record.splitn(3, ' ').nth(2).unwrap()
 }
 
+/// `su` asks nobody when root calls it, and starts the shell of the account's entry as a login shell.
+#[test]
+fn su_lands_in_the_prompt_and_runs_a_line() {
+    let node = Node::start();
+    let mut seat = Seat::open(&mut node.program_on_terminal(Account::Root, &["su", "-l", "alice"]));
+    seat.prompt();
+    assert!(seat.line("whoami").contains("alice@example.org"));
+    seat.keys(CTRL_D);
+    assert_eq!(seat.end(), Some(0));
+    let output = node.program(Account::Root, &["su", "-l", "alice", "-c", "uname -s"]).output().unwrap();
+    assert_eq!((output.stdout.as_slice(), output.status.code()), (&b"Linux\n"[..], Some(0)), "{output:?}");
+}
+
 #[test]
 fn a_viewer_has_the_same_prompt_and_reads() {
     let node = Node::start();

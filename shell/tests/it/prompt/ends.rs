@@ -54,6 +54,21 @@ fn a_signal_ends_the_session_in_order_and_kill_is_on_record_too() {
 }
 
 #[test]
+fn a_connection_that_breaks_ends_the_line_and_the_session() {
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.keys("tail -f /etc/passwd\r");
+    seat.shows("mallory:");
+    seat.terminal.hang_up().unwrap();
+    assert_eq!(seat.end(), Some(129));
+    until("the outcome and the end on record", || {
+        let records = node.records();
+        let has = |kind: &str, text: &str| records.iter().any(|record| record.contains(kind) && record.contains(text));
+        has("OUTCOME", "interrupted") && has(" END ", "alice@")
+    });
+}
+
+#[test]
 fn the_terminal_is_what_it_was() {
     let node = Node::start();
     let mut seat = Seat::at(&node, Account::Alice);

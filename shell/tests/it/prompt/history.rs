@@ -81,7 +81,7 @@ fn no_control_byte_goes_in_or_comes_out() {
     let node = Node::start();
     fs::create_dir_all(file(&node).parent().unwrap()).unwrap();
     fs::write(file(&node), b"uname -n\n\x1b]52;c;aGk=\x07\ncat \xe2\x80\xae/etc\n").unwrap();
-    rustix::fs::chown(&file(&node), Some(rustix::fs::Uid::from_raw(61_001)), None).unwrap();
+    rustix::fs::chown(file(&node), Some(rustix::fs::Uid::from_raw(61_001)), None).unwrap();
     let mut seat = Seat::at(&node, Account::Alice);
     seat.keys(UP);
     seat.typed("uname -n");
