@@ -118,8 +118,26 @@ impl Config {
                 return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
             }
         }
+        for owner in ["/etc/subuid", "/etc/subgid"] {
+            // A node without such a file has lent nothing.
+            let lent = std::fs::read_to_string(owner).unwrap_or_default();
+            if let Some(account) = lent_to(&lent, &config.sessions.uids) {
+                let what = format!("sessions.uids: {owner} lends some of them to {account}");
+                return Err(ConfigError::wrong(path, what));
+            }
+        }
         Ok(config)
     }
+}
+
+/// Whose user namespaces could own some of these ids: `name:first:count`, see subuid(5).
+fn lent_to<'a>(lent: &'a str, uids: &RangeInclusive<u32>) -> Option<&'a str> {
+    lent.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (account, first, count) = (fields.next()?, fields.next()?.parse::<u64>().ok()?, fields.next()?);
+        let end = first.saturating_add(count.trim().parse::<u64>().ok()?);
+        (first <= u64::from(*uids.end()) && end > u64::from(*uids.start())).then_some(account)
+    })
 }
 
 /// Reads a file that only root may have written: owner and mode of the file and of every directory above it.
@@ -228,6 +246,16 @@ mod tests {
             let error = load(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn ids_that_are_lent_to_somebody_are_no_sessions() {
+        let lent = "alice:100000:65536\nbob:165536:65536\n";
+        for (uids, to) in [(70_000..=99_999, None), (70_000..=100_000, Some("alice")), (231_071..=300_000, Some("bob"))]
+        {
+            assert_eq!(lent_to(lent, &uids), to, "{uids:?}");
+        }
+        assert_eq!(lent_to(lent, &(231_072..=300_000)), None);
     }
 
     #[test]

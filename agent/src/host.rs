@@ -30,7 +30,11 @@ use line::Line;
 
 /// What does not die of SIGKILL in this time waits in the kernel, and is given up.
 const GIVE_UP: Duration = Duration::from_secs(1);
-/// How often the groups of lines that were given up are tried again.
+/// So many a turn, so that a line that makes children for ever does not keep the host from hearing the agent.
+const MOST_REAPED: usize = 256;
+/// How often orphans that are dying are looked for.
+const SOON: Duration = Duration::from_millis(1);
+/// How often orphans are reaped, and groups of lines that were given up are tried again.
 const LATER: Duration = Duration::from_millis(250);
 
 /// What the launcher gives a host.
@@ -57,13 +61,15 @@ struct Host<'a> {
     /// What hides pact's own files, or why this session cannot start anything.
     covers: Result<Covers, String>,
     line: Option<Line>,
+    /// Something that was started here has not been reaped.
+    has_children: bool,
     abandoned: Vec<LineGroup>,
 }
 
 /// A host's whole life, in a process that was forked for it.
 pub(crate) fn run(table: &Table, setup: Setup) -> ! {
     let covers = settle(table, &setup);
-    let mut host = Host { table, setup, covers, line: None, abandoned: Vec::new() };
+    let mut host = Host { table, setup, covers, line: None, has_children: false, abandoned: Vec::new() };
     let ended = host.serve();
     // This process is in it too. Where there is a launcher it does the same again, and takes the group away.
     let _launchers = host.setup.group.kill();
@@ -104,12 +110,18 @@ impl Host<'_> {
     fn wait(&self) -> io::Result<bool> {
         let (agent, launcher) = (&self.setup.agent, &self.setup.launcher);
         let mut watched = vec![PollFd::new(agent, PollFlags::IN), PollFd::new(launcher, PollFlags::IN)];
-        let mut timeout = (!self.abandoned.is_empty()).then_some(LATER);
+        // Orphans have no descriptor here, and count against the session until they are reaped.
+        let has_orphans = self.has_children || !self.abandoned.is_empty();
+        let mut timeout = has_orphans.then_some(LATER);
         if let Some(line) = &self.line {
             watched.extend(line.running().map(|process| PollFd::from_borrowed_fd(process, PollFlags::IN)));
             if let Some(deadline) = line.deadline() {
                 watched.push(PollFd::new(line.group(), PollFlags::PRI));
-                let left = deadline.saturating_duration_since(Instant::now());
+                let mut left = deadline.saturating_duration_since(Instant::now());
+                if line.all_ended() && self.has_children {
+                    // An orphan that dies has no descriptor here.
+                    left = left.min(SOON);
+                }
                 timeout = Some(timeout.map_or(left, |other| other.min(left)));
             }
         }
@@ -124,9 +136,19 @@ impl Host<'_> {
 
     /// Takes every process that has ended, orphans of lines too.
     fn reap(&mut self) {
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if let Some(line) = &mut self.line {
-                line.ended(pid, status);
+        self.has_children = true;
+        for _ in 0..MOST_REAPED {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    if let Some(line) = &mut self.line {
+                        line.ended(pid, status);
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    self.has_children = false;
+                    break;
+                }
             }
         }
         self.abandoned.retain(|group| !group.remove());
@@ -192,7 +214,9 @@ impl Host<'_> {
         if line.all_ended() && line.deadline().is_none() {
             line.kill();
         }
-        let is_over = line.all_ended() && !line.group().is_populated()?;
+        // What was given up before may never be reaped, and does not count.
+        let is_reaped = !self.has_children || !self.abandoned.is_empty();
+        let is_over = line.all_ended() && is_reaped && !line.group().is_populated()?;
         let is_late = line.deadline().is_some_and(|deadline| Instant::now() >= deadline);
         if !is_over && !is_late {
             return Ok(());

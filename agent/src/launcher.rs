@@ -17,7 +17,7 @@ use pact_policy::{Limits, Whitelist};
 use pact_proto::model::SessionId;
 use pact_proto::wire::host::launcher_reply::Kind as Reply;
 use pact_proto::wire::host::launcher_request::Kind as Request;
-use pact_proto::wire::host::{HostReady, LauncherFailed, LauncherReply, LauncherRequest, OpenSession};
+use pact_proto::wire::host::{EndSession, HostReady, LauncherFailed, LauncherReply, LauncherRequest, OpenSession};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
@@ -98,13 +98,16 @@ struct Launcher {
     settings: Settings,
     agent: OwnedFd,
     tree: Result<Tree, String>,
-    hosts: BTreeMap<SessionId, RunningHost>,
-    /// Groups of sessions that are over and not empty yet.
-    leaving: Vec<SessionGroup>,
+    /// By a number of their own: a session whose host does not die gets another one.
+    hosts: BTreeMap<u64, RunningHost>,
+    next_host: u64,
+    /// Groups of sessions that are over and not empty yet, with the uids of what is in them.
+    leaving: Vec<(SessionGroup, u32)>,
     next_uid: u32,
 }
 
 struct RunningHost {
+    session: SessionId,
     pid: Pid,
     /// Becomes readable when it has ended.
     handle: OwnedFd,
@@ -121,7 +124,7 @@ impl Launcher {
         let width = settings.uids.end() - settings.uids.start() + 1;
         let next_uid = settings.uids.start() + u32::from_ne_bytes(random) % width;
         let tree = Tree::make(pid).map_err(|error| error.to_string());
-        Ok(Self { single, settings, agent, tree, hosts: BTreeMap::new(), leaving: Vec::new(), next_uid })
+        Ok(Self { single, settings, agent, tree, hosts: BTreeMap::new(), next_host: 0, leaving: Vec::new(), next_uid })
     }
 
     fn serve(mut self) -> io::Result<()> {
@@ -143,6 +146,7 @@ impl Launcher {
                     let report = self.self_test();
                     self.send(Reply::SelfTest(report), &[])?;
                 }
+                Some((LauncherRequest { kind: Some(Request::EndSession(end)) }, _)) => self.end_session(&end),
                 Some((LauncherRequest { kind: None }, _)) => return Err(packet::unexpected("an empty request")),
                 None => return Ok(()),
             }
@@ -164,14 +168,13 @@ impl Launcher {
     /// Takes hosts that have ended, and whatever of their sessions is left.
     fn reap(&mut self) {
         let ended = |host: &RunningHost| !matches!(waitpid(Some(host.pid), WaitOptions::NOHANG), Ok(None));
-        let gone: Vec<SessionId> =
-            self.hosts.iter().filter(|(_, host)| ended(host)).map(|(session, _)| *session).collect();
-        for host in gone.iter().filter_map(|session| self.hosts.remove(session)) {
+        let gone: Vec<u64> = self.hosts.iter().filter(|(_, host)| ended(host)).map(|(number, _)| *number).collect();
+        for host in gone.iter().filter_map(|number| self.hosts.remove(number)) {
             // What cannot be ended now is tried again below, and by the next agent.
             let _later = host.group.kill();
-            self.leaving.push(host.group);
+            self.leaving.push((host.group, host.uid));
         }
-        self.leaving.retain(|group| !group.remove());
+        self.leaving.retain(|(group, _)| !group.remove());
     }
 
     fn open_session(&mut self, asked: &OpenSession) -> io::Result<()> {
@@ -182,18 +185,25 @@ impl Launcher {
         }
     }
 
+    /// Hosts too: one may be waiting in the kernel for a file system that does not answer.
+    fn end_session(&self, asked: &EndSession) {
+        let session = SessionId::from_slice(&asked.session_id);
+        for host in self.hosts.values().filter(|host| Some(host.session) == session) {
+            // What does not die now is killed again when its host has been reaped.
+            let _later = host.group.kill();
+        }
+    }
+
     /// Forks a host for a session; answers its uid and the agent's end of the way to it.
     fn host(&mut self, session: &[u8]) -> Result<(u32, OwnedFd), String> {
         let session = SessionId::from_slice(session).ok_or("a session has 16 bytes")?;
-        if self.hosts.contains_key(&session) {
-            return Err("this session has a host already".to_owned());
-        }
-        let uid = self.fresh_uid()?;
-        let (setup, ours) = self.setup(&name(session), uid)?;
+        let (number, uid) = (self.next_host, self.fresh_uid()?);
+        self.next_host += 1;
+        let (setup, ours) = self.setup(&format!("{}-{number}", name(session)), uid)?;
         let group = setup.group.clone();
         let text = |error: io::Error| format!("host: {error}");
         let (pid, handle) = spawn(&self.settings.table, setup, (&self.agent, &ours)).map_err(text)?;
-        self.hosts.insert(session, RunningHost { pid, handle, uid, group });
+        self.hosts.insert(number, RunningHost { session, pid, handle, uid, group });
         Ok((uid, ours))
     }
 
@@ -210,10 +220,11 @@ impl Launcher {
     /// A uid that no session has; one that was given back comes round again only after all others.
     fn fresh_uid(&mut self) -> Result<u32, String> {
         let uids = self.settings.uids.clone();
-        for _ in 0..=self.hosts.len() {
+        for _ in 0..=self.hosts.len() + self.leaving.len() {
             let uid = self.next_uid;
             self.next_uid = if uid == *uids.end() { *uids.start() } else { uid + 1 };
-            if !self.hosts.values().any(|host| host.uid == uid) {
+            let in_use = self.hosts.values().map(|host| host.uid).chain(self.leaving.iter().map(|(_, uid)| *uid));
+            if in_use.into_iter().all(|other| other != uid) {
                 return Ok(uid);
             }
         }

@@ -17,8 +17,8 @@ use pact_proto::wire::host::launcher_reply::Kind as Reply;
 use pact_proto::wire::host::launcher_request::Kind as Asked;
 use pact_proto::wire::host::stage_end::End;
 use pact_proto::wire::host::{
-    Deliver, Delivery, Expand, HostReply, HostRequest, LauncherReply, LauncherRequest, OpenSession, SelfTest, StageEnd,
-    Start,
+    Deliver, Delivery, EndSession, Expand, HostReply, HostRequest, LauncherReply, LauncherRequest, OpenSession,
+    SelfTest, StageEnd, Start,
 };
 use prost::Message;
 use tokio::io::Interest;
@@ -60,6 +60,8 @@ pub struct Report {
     pub layers: Vec<String>,
     /// What is less than asked for.
     pub failures: Vec<String>,
+    /// What is bounded in fewer ways than it could be.
+    pub degraded: Vec<String>,
 }
 
 /// A socket whose packets are awaited. For tokio it is a stream; only whole packets are sent and received.
@@ -85,6 +87,7 @@ type HostAnswer = oneshot::Sender<Result<Host, LinkError>>;
 
 enum Request {
     Open(SessionId, HostAnswer),
+    End(SessionId),
     Test(oneshot::Sender<Report>),
 }
 
@@ -114,6 +117,12 @@ impl Launcher {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request::Open(session, answer)).await.map_err(|_| LinkError::LauncherGone)?;
         answered.await.map_err(|_| LinkError::LauncherGone)?
+    }
+
+    /// Has the hosts of a session killed, with all that they started.
+    pub async fn end_session(&self, session: SessionId) {
+        // A launcher that is gone has taken its hosts with it.
+        let _gone = self.requests.send(Request::End(session)).await;
     }
 
     /// Asks what holds on this node.
@@ -165,6 +174,7 @@ impl Dispatch {
                 self.hosts.insert(session, answer);
                 Asked::OpenSession(OpenSession { session_id: session.as_bytes().to_vec() })
             }
+            Request::End(session) => Asked::EndSession(EndSession { session_id: session.as_bytes().to_vec() }),
             Request::Test(answer) => {
                 self.test = Some(answer);
                 Asked::SelfTest(SelfTest {})
@@ -188,7 +198,7 @@ impl Dispatch {
                 drop(waiting(&failed.session_id).map(|answer| answer.send(refused)));
             }
             Reply::SelfTest(report) => {
-                let report = Report { layers: report.layers, failures: report.failures };
+                let report = Report { layers: report.layers, failures: report.failures, degraded: report.degraded };
                 drop(self.test.take().map(|answer| answer.send(report)));
             }
         }

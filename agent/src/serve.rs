@@ -41,6 +41,9 @@ pub enum ServeError {
     /// The group of the accounts that may connect does not exist.
     #[error("group {0}: there is no such group on this node")]
     NoGroup(String),
+    /// Closing it would close something else.
+    #[error("{}: other things are in it too, and it is closed to all but the agent's group: give the socket a directory of its own", .0.display())]
+    Shared(PathBuf),
     /// Another agent answers on it.
     #[error("{}: another agent is listening there", .0.display())]
     InUse(PathBuf),
@@ -69,7 +72,9 @@ pub(crate) fn listen(socket: &Path, group: &str) -> Result<UnixListener, ServeEr
     let group = Group::from_name(group)
         .map_err(|e| ServeError::io(directory, "its group cannot be looked up")(e.into()))?
         .ok_or_else(|| ServeError::NoGroup(group.to_owned()))?;
-    if !directory.exists() {
+    if directory.exists() {
+        is_its_own(directory, socket)?;
+    } else {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o750).create(directory);
         made.map_err(ServeError::io(directory, "cannot be made"))?;
     }
@@ -85,33 +90,48 @@ pub(crate) fn listen(socket: &Path, group: &str) -> Result<UnixListener, ServeEr
     Ok(listener)
 }
 
+/// The directory is closed to others: one that others use is not for that.
+fn is_its_own(directory: &Path, socket: &Path) -> Result<(), ServeError> {
+    let mut items = std::fs::read_dir(directory).map_err(ServeError::io(directory, "cannot be read"))?;
+    let is_other = |item: std::io::Result<std::fs::DirEntry>| item.map_or(true, |item| item.path() != socket);
+    if items.any(is_other) { Err(ServeError::Shared(directory.to_owned())) } else { Ok(()) }
+}
+
 /// A socket that nobody answers on is what a dead agent left.
 fn remove_dead(socket: &Path) -> Result<(), ServeError> {
     if !socket.exists() {
         return Ok(());
     }
-    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
-        return Err(ServeError::InUse(socket.to_owned()));
+    match knock(socket) {
+        Err(rustix::io::Errno::CONNREFUSED) => {}
+        // One whose queue is full is there, and does not answer now.
+        Ok(()) | Err(_) => return Err(ServeError::InUse(socket.to_owned())),
     }
     std::fs::remove_file(socket).map_err(ServeError::io(socket, "what a dead agent left cannot be removed"))
+}
+
+/// Connects without waiting.
+fn knock(socket: &Path) -> rustix::io::Result<()> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let end = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(end, &SocketAddrUnix::new(socket)?)
 }
 
 /// Serves for ever. A caller that cannot be accepted now is accepted later: the queue of the socket holds it.
 pub(crate) async fn serve(node: Arc<Node>, listener: UnixListener) -> Infallible {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => match Caller::of(&stream) {
-                Some(caller) => drop(tokio::spawn(connection(Arc::clone(&node), caller, stream))),
-                // The kernel does not say who it is, so it is nobody.
-                None => drop(stream),
-            },
+            Ok((stream, _)) => drop(tokio::spawn(connection(Arc::clone(&node), stream))),
             // Out of descriptors, most likely: those that are open end some day.
             Err(_) => tokio::time::sleep(AGAIN).await,
         }
     }
 }
 
-async fn connection(node: Arc<Node>, caller: Caller, stream: UnixStream) {
+async fn connection(node: Arc<Node>, stream: UnixStream) {
+    // Where the kernel does not say who it is, it is nobody.
+    let Some(caller) = Caller::of(&stream).await else { return };
     let limits = node.policy.limits();
     let (of_user, on_node) = (2 * limits.sessions_per_user, 2 * limits.sessions_per_node);
     // Room for as many that are being refused as are open. More are closed without a word: who makes so many does

@@ -5,6 +5,7 @@
 //! **Not here:** what a line means (`judge`), how a program is run (`crate::host`).
 
 mod answer;
+mod attended;
 mod expansion;
 mod input;
 mod line;
@@ -134,7 +135,8 @@ impl Session<'_> {
         Ok(self.out.send(Reply::Candidates(none)).await?)
     }
 
-    async fn close(self, over: &Over) {
+    async fn close(mut self, over: &Over) {
+        self.abandon_host().await;
         let reason = match over {
             Over::Left => "left".to_owned(),
             Over::Vanished => "the client vanished".to_owned(),
@@ -170,8 +172,13 @@ impl Session<'_> {
 
     /// Records that a line was not run, then says so.
     async fn refuse(&self, line: LineId, request_hash: [u8; 32], refusal: Refusal) -> Result<(), Over> {
+        self.record_refusal(line, request_hash, &refusal).await?;
+        Ok(self.out.send(Reply::Refused(refusal.message(line))).await?)
+    }
+
+    async fn record_refusal(&self, line: LineId, request_hash: [u8; 32], refusal: &Refusal) -> Result<(), Over> {
         tokio::time::sleep(self.node.pace.wait(self.uid, Instant::now())).await;
-        let body = Body::Refused(line_refused(&refusal));
+        let body = Body::Refused(line_refused(refusal));
         // A refusal needs no room to be said: while the disk is full its record waits in memory.
         let draft = self.draft(line, Some(request_hash), body);
         match self.node.spool.append(draft.clone()).await {
@@ -179,7 +186,7 @@ impl Session<'_> {
             Err(AppendError::Full) => self.node.spool.keep(draft).map_err(|_| Over::SpoolStopped)?,
             Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
         }
-        Ok(self.out.send(Reply::Refused(refusal.message(line))).await?)
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod error;
 mod head;
+mod piece;
 mod quiet;
 mod recover;
 mod room;
@@ -87,6 +88,7 @@ pub struct Spool {
     durability: Durability,
     epoch: SpoolEpoch,
     unwritten: Arc<AtomicU64>,
+    queue: Arc<writer::Queue>,
 }
 
 impl Spool {
@@ -97,7 +99,7 @@ impl Spool {
         let (mut store, open) = store::Store::open(settings)?;
         open.close(&mut store)?;
         let (writer, jobs) = std::sync::mpsc::channel();
-        let unwritten = Arc::new(AtomicU64::new(0));
+        let (unwritten, queue) = (Arc::new(AtomicU64::new(0)), Arc::<writer::Queue>::default());
         let spool = Self {
             writer,
             entries: store.reader(),
@@ -106,8 +108,9 @@ impl Spool {
             durability,
             epoch: store.epoch(),
             unwritten: Arc::clone(&unwritten),
+            queue: Arc::clone(&queue),
         };
-        writer::start(store, jobs, unwritten, on_failure)?;
+        writer::start(store, jobs, (unwritten, queue), on_failure)?;
         Ok(spool)
     }
 
@@ -121,6 +124,10 @@ impl Spool {
     /// Writes one entry that nothing waits for. While the disk is full it is kept in memory, up to a bound, and
     /// written first when there is room; beyond the bound it is counted, and the count is written.
     pub fn keep(&self, draft: Draft) -> Result<(), AppendError> {
+        // A disk that does not answer holds up the writer, and with it everything that waits for it.
+        if !self.queue.enter() {
+            return Ok(());
+        }
         self.writer.send(writer::Job::keep(draft)).map_err(|_| AppendError::Stopped)
     }
 

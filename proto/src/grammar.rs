@@ -25,6 +25,8 @@ pub use quote::{quote, quote_line};
 pub const MAX_LINE: usize = 8 * 1024;
 /// Words in a line, before and after file patterns became words.
 pub const MAX_WORDS: usize = 256;
+/// Bytes of all words of a line once its file patterns have become words.
+pub const MAX_EXPANDED: usize = 64 * 1024;
 /// Stages in a pipeline.
 pub const MAX_STAGES: usize = 16;
 

@@ -69,6 +69,13 @@ impl Program {
                 return Err(SchemaError::wrong("paths", format!("{} is not an absolute path", path.display())));
             }
         }
+        // Below /run a session has only what is named here; elsewhere nothing would bound what can be connected to.
+        if profile.sockets.iter().any(|socket| !socket.starts_with("/run")) {
+            return Err(SchemaError::wrong("profile.sockets", "a socket must be below /run"));
+        }
+        if profile.families.contains(&Family::Unix) && profile.sockets.is_empty() {
+            return Err(SchemaError::wrong("profile.families", "unix: name the sockets that are meant"));
+        }
         Ok(Self { schema, paths: file.paths, applet: file.applet, profile: file.profile })
     }
 

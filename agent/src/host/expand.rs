@@ -19,6 +19,9 @@ use crate::sandbox::Bounds;
 use crate::sandbox::cgroup::LineGroup;
 use crate::sandbox::sys::Single;
 
+/// Directories that are looked into on the way to what matches.
+const MOST_ON_THE_WAY: usize = 65_536;
+
 /// Reads patterns as the agent sent them.
 pub(super) fn patterns(typed: &[Vec<u8>]) -> Result<Vec<Pattern>, String> {
     typed.iter().map(|typed| Pattern::parse(typed).ok_or_else(|| "expand: that is no pattern".to_owned())).collect()
@@ -75,8 +78,10 @@ fn matching(pattern: &Pattern, most: usize) -> Vec<PathBuf> {
                 let mut next = Vec::new();
                 for path in found {
                     next.extend(inside(&path, matcher));
-                    if next.len() > most {
-                        break;
+                    if next.len() > MOST_ON_THE_WAY {
+                        // The agent refuses more than may be in a line, whatever they are.
+                        next.truncate(most);
+                        return next;
                     }
                 }
                 next
@@ -133,6 +138,18 @@ mod tests {
         check("s*/", &["sub/"]);
         check("*/y.log", &[]);
         check("*.log/x", &[]);
+    }
+
+    #[test]
+    fn only_what_matches_at_the_end_counts() {
+        let place = tempfile::tempdir().unwrap();
+        for number in 0..300 {
+            fs::create_dir_all(place.path().join(format!("d{number:03}/b"))).unwrap();
+        }
+        fs::write(place.path().join("d299/b/x.log"), "").unwrap();
+        let pattern = format!("{}/d*/[ab]*/x.log", place.path().display());
+        let found = matching(&Pattern::parse(pattern.as_bytes()).unwrap(), 256);
+        assert_eq!(found, [place.path().join("d299/b/x.log")]);
     }
 
     #[test]

@@ -126,9 +126,10 @@ impl Line {
         self.processes.iter().all(|process| process.end().is_some())
     }
 
-    /// A process was reaped.
+    /// A process was reaped. The number of one that has ended may be another's already.
     pub(super) fn ended(&mut self, pid: Pid, status: WaitStatus) {
-        if let Some(process) = self.processes.iter_mut().find(|process| process.pid() == pid) {
+        if let Some(process) = self.processes.iter_mut().find(|process| process.pid() == pid && process.end().is_none())
+        {
             process.ended(status);
         }
     }

@@ -34,7 +34,10 @@ impl Launcher {
         let others = ["seccomp allowlist", "one exec", "own uid", "own mounts", "rlimits"];
         report.layers.extend(others.map(str::to_owned));
         match &self.tree {
-            Ok(tree) => report.layers.extend(tree.layers()),
+            Ok(tree) => {
+                report.layers.extend(tree.layers());
+                report.degraded.extend(tree.missing());
+            }
             Err(error) => report.failures.push(error.clone()),
         }
         // Without the rest there is nothing to probe.
@@ -58,7 +61,7 @@ impl Launcher {
         drop(ours);
         // It ends once its connection is closed; then its groups can go.
         let _reaped = waitpid(Some(pid), WaitOptions::empty());
-        self.leaving.push(group);
+        self.leaving.push((group, uid));
         said
     }
 }

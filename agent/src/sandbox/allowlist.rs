@@ -48,7 +48,6 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_copy_file_range,
     libc::SYS_fadvise64,
     libc::SYS_readahead,
-    libc::SYS_flock,
     // Files: which of them, landlock says.
     libc::SYS_openat,
     libc::SYS_fstat,

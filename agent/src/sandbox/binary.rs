@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 pub struct Binary {
     /// The descriptor that is executed.
     file: OwnedFd,
-    /// The loader that its header names, if it has one.
-    loader: Option<PathBuf>,
+    /// The loader that its header names, if it has one; the same was asked of it.
+    loader: Option<OwnedFd>,
 }
 
 /// A file that will not be executed: which, and what is wrong with it.
@@ -44,13 +44,7 @@ impl Binary {
         let first = paths.first().map_or(Path::new("/"), PathBuf::as_path);
         let there = paths.iter().find(|path| path.exists());
         let path = there.ok_or_else(|| BinaryError::new(first, "it is not installed on this node"))?;
-        let real = path.canonicalize().map_err(|e| BinaryError::io(path, "it cannot be resolved", e))?;
-        for directory in real.ancestors().skip(1) {
-            let file = open(directory, OFlags::PATH | OFlags::DIRECTORY)?;
-            roots(directory, &file)?;
-        }
-        let file = open(&real, OFlags::RDONLY)?;
-        roots(&real, &file)?;
+        let (real, file) = open_roots(path)?;
         Self::of(&real, file)
     }
 
@@ -74,19 +68,32 @@ impl Binary {
         }
         let file = File::from(file);
         let loader = loader(&file).map_err(|what| BinaryError::new(path, what))?;
+        let loader = loader.map(|loader| open_roots(&loader).map(|(_, file)| file)).transpose()?;
         Ok(Self { file: file.into(), loader })
     }
 
     /// The loader that the kernel will start with it.
-    pub(super) fn loader(&self) -> Option<&Path> {
-        self.loader.as_deref()
+    pub(super) fn loader(&self) -> Option<BorrowedFd<'_>> {
+        self.loader.as_ref().map(AsFd::as_fd)
     }
 }
 
 impl AsFd for Binary {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
+}
+
+/// A file that only root can have put there; with the path that it really has.
+fn open_roots(path: &Path) -> Result<(PathBuf, OwnedFd), BinaryError> {
+    let real = path.canonicalize().map_err(|e| BinaryError::io(path, "it cannot be resolved", e))?;
+    for directory in real.ancestors().skip(1) {
+        let file = open(directory, OFlags::PATH | OFlags::DIRECTORY)?;
+        roots(directory, &file)?;
+    }
+    let file = open(&real, OFlags::RDONLY)?;
+    roots(&real, &file)?;
+    Ok((real, file))
 }
 
 /// `path` is canonical: a link in it now is one that was put there meanwhile.
@@ -158,6 +165,7 @@ fn word64(bytes: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::PermissionsExt;
 
     fn refused(make: impl FnOnce(&Path)) -> String {
@@ -187,6 +195,7 @@ mod tests {
     #[test]
     fn the_loader_is_the_one_that_the_header_names() {
         let uname = Binary::find(&["/no/such/file".into(), "/usr/bin/uname".into()]).unwrap();
-        assert!(uname.loader().is_some_and(|loader| loader.to_string_lossy().contains("ld-")));
+        let loader = std::fs::read_link(format!("/proc/self/fd/{}", uname.loader().unwrap().as_raw_fd())).unwrap();
+        assert!(loader.to_string_lossy().contains("/ld-"), "{}", loader.display());
     }
 }

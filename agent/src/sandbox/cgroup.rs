@@ -159,8 +159,22 @@ impl Tree {
         std::iter::once("cgroup v2 kill".to_owned()).chain(self.held.iter().map(limit)).collect()
     }
 
+    /// What no hierarchy of this node can bound for a session, a sentence each.
+    pub fn missing(&self) -> Vec<String> {
+        let is_held = |controller: &Controller| self.held.iter().any(|held| held.controller == *controller);
+        let missing = Controller::ALL.into_iter().filter(|controller| !is_held(controller));
+        missing
+            .map(|controller| {
+                let name = controller.name();
+                format!("{name} of a session is not bounded: no control group has it, only each program's rlimits")
+            })
+            .collect()
+    }
+
     /// The groups of a session, with its limits.
     pub fn session(&self, name: &str, limits: &Limits) -> Result<SessionGroup, GroupError> {
+        // An agent that was still dying when this one began is dead by now.
+        self.directory.parent().iter().for_each(|base| clear_dead(base));
         let mut group = SessionGroup { directory: self.directory.join(name), others: Vec::new() };
         make(&group.directory)?;
         make(&group.directory.join("host"))?;
@@ -312,11 +326,13 @@ fn tree_name(agent: u32) -> String {
     format!("pact-{agent}-{}", started(agent).unwrap_or(0))
 }
 
-/// When a process began, in ticks since the node did: field 22 of proc_pid_stat(5).
+/// When a process that lives began, in ticks since the node did: field 22 of proc_pid_stat(5).
 fn started(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in parentheses, and may hold anything.
-    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let is_dead = fields.starts_with(['Z', 'X']);
+    fields.split(' ').nth(19)?.parse().ok().filter(|_| !is_dead)
 }
 
 /// Groups of agents that are dead, in one hierarchy: what is in them is ended, what is empty goes.

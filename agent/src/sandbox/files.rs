@@ -4,7 +4,6 @@
 //! is refused. Directories of programs are never named here.
 //! **Why:** the crate's default is best effort, which silently does less.
 
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -86,10 +85,8 @@ impl Files {
     pub fn of_program(binary: &Binary, profile: &Profile) -> Result<Self, FilesError> {
         let run = make_bitflags!(AccessFs::{Execute | ReadFile});
         let mut files = Self::of_profile(profile)?.rule(binary.as_fd(), run)?;
-        if let Some(path) = binary.loader() {
-            let loader = File::open(path);
-            let loader = loader.map_err(|e| FilesError::Path { path: path.to_owned(), what: e.to_string() })?;
-            files = files.rule(loader.as_fd(), run)?;
+        if let Some(loader) = binary.loader() {
+            files = files.rule(loader, run)?;
         }
         Ok(files)
     }

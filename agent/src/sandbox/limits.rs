@@ -14,8 +14,10 @@ const STACK_BYTES: u64 = 8 << 20;
 /// Sets the limits of this process.
 pub fn set(limits: &Limits) -> io::Result<()> {
     for (resource, most) in [
-        // Nothing of a stage goes to a file, a core dump or a lock in memory.
-        (Resource::Core, 0),
+        // No core dump: 0 would still hand one to a program that core_pattern names, 1 is the kernel's word for
+        // neither file nor pipe (core(5), coredump_pipe).
+        (Resource::Core, 1),
+        // Nothing of a stage goes to a file or a lock in memory.
         (Resource::Fsize, 0),
         (Resource::Memlock, 0),
         (Resource::Msgqueue, 0),

@@ -84,6 +84,7 @@ impl Session<'_> {
     fn status(&self) -> NodeStatus {
         let node = self.node;
         let mut degraded = vec!["no journal: records are kept on this node only".to_owned()];
+        degraded.extend(node.sandbox.degraded.iter().cloned());
         if let Durability::Volatile(kind) = node.spool.durability() {
             degraded.push(format!("records are on {kind} and do not outlive a restart of the node"));
         }

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use pact_proto::grammar::{MAX_WORDS, Parsed, Stage};
 use pact_proto::model::LineId;
-use pact_proto::wire::host::{Delivery, Expand};
+use pact_proto::wire::host::Expand;
+use pact_proto::wire::v1::ClientMessage;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
-use tokio::time::timeout;
+use tonic::Streaming;
 
+use super::attended::attended;
+use super::line::Unexpanded;
 use super::{Refusal, Session};
-use crate::link::Host;
 
 /// A file system that does not answer in this time is not waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -23,17 +25,27 @@ const MOST_BYTES: u64 = 257 * 4097;
 
 impl Session<'_> {
     /// One list for every pattern of the line, in order.
-    pub(super) async fn expand_patterns(&mut self, id: LineId, parsed: &Parsed) -> Result<Vec<Vec<Vec<u8>>>, Refusal> {
+    pub(super) async fn expand_patterns(
+        &mut self,
+        id: LineId,
+        parsed: &Parsed,
+        inbound: &mut Streaming<ClientMessage>,
+    ) -> Result<Vec<Vec<Vec<u8>>>, Unexpanded> {
         let mut found = Vec::new();
         for stage in parsed.programs() {
             let patterns: Vec<Vec<u8>> =
                 stage.words().iter().filter_map(|word| word.pattern()).map(|p| p.as_typed().to_vec()).collect();
             match self.program_to_read(stage) {
                 _ if patterns.is_empty() => {}
-                Some(program) => {
-                    let looked_up = self.look_up(id, program, patterns).await;
-                    found.extend(looked_up.map_err(|why| refusal(parsed, &why))?);
-                }
+                Some(program) => match attended(self.look_up(id, program, patterns), inbound, Some(PATIENCE)).await {
+                    Ok(looked_up) => found.extend(looked_up.map_err(|why| refusal(parsed, &why))?),
+                    Err(cut) => {
+                        // Whatever it waits for, nobody waits for it any more.
+                        self.abandon_host().await;
+                        let refusal = refusal(parsed, &format!("files: {}", cut.reason()));
+                        return Err(Unexpanded { refusal, over: cut.over() });
+                    }
+                },
                 None => found.extend(patterns.into_iter().map(|typed| vec![typed])),
             }
         }
@@ -58,11 +70,9 @@ impl Session<'_> {
         let most = u32::try_from(MAX_WORDS).unwrap_or(u32::MAX);
         let host = self.host().await?;
         let names = host.expand(Expand { line_id: id.0, program, patterns, most }).await;
-        let names = names.map_err(|error| error.to_string())?;
-        let read = timeout(PATIENCE, read(names)).await;
-        let late = read.is_err();
-        end(host, id, late).await;
-        let bytes = read.map_err(|_| "files: they could not be looked up in time".to_owned())?;
+        let bytes = read(names.map_err(|error| error.to_string())?).await;
+        // The host can take the line itself only when this is over.
+        let _over = host.ended(id).await;
         lists(&bytes.map_err(|error| format!("files: {error}"))?, count)
     }
 }
@@ -71,14 +81,6 @@ async fn read(names: OwnedFd) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     pipe::Receiver::from_owned_fd(names)?.take(MOST_BYTES).read_to_end(&mut bytes).await?;
     Ok(bytes)
-}
-
-/// The host can take the line itself only when this is over.
-async fn end(host: &mut Host, id: LineId, late: bool) {
-    if late {
-        host.control().deliver(id, Delivery::Kill).await;
-    }
-    let _over = host.ended(id).await;
 }
 
 /// Names, each ended by NUL, and an empty one after each pattern.

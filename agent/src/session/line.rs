@@ -28,6 +28,18 @@ pub(super) struct Ended {
     pub(super) over: Option<Over>,
 }
 
+/// A line whose patterns did not become words, and whether that ends the session.
+pub(super) struct Unexpanded {
+    pub(super) refusal: Refusal,
+    pub(super) over: Option<Over>,
+}
+
+impl From<Refusal> for Unexpanded {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, over: None }
+    }
+}
+
 impl Session<'_> {
     pub(super) async fn line(&mut self, wire: v1::Line, inbound: &mut Streaming<ClientMessage>) -> Result<(), Over> {
         let id = LineId(wire.id);
@@ -41,9 +53,13 @@ impl Session<'_> {
             Form::Words(words) => grammar::parse_words(words.words),
         };
         let judged = match parsed {
-            Ok(parsed) => match self.expand(id, parsed).await {
+            Ok(parsed) => match self.expand(id, parsed, inbound).await {
                 Ok(expanded) => self.judge(expanded),
-                Err(refusal) => Err(refusal),
+                Err(Unexpanded { refusal, over: None }) => Err(refusal),
+                Err(Unexpanded { refusal, over: Some(over) }) => {
+                    self.record_refusal(id, hash, &refusal).await?;
+                    return Err(over);
+                }
             },
             Err(unreadable) => Err(Refusal::unreadable(&unreadable)),
         };
@@ -54,9 +70,18 @@ impl Session<'_> {
     }
 
     /// File patterns become words in the session's own sandbox; a line without any needs none.
-    async fn expand(&mut self, id: LineId, parsed: Parsed) -> Result<Expanded, Refusal> {
-        let words = if parsed.has_patterns() { self.expand_patterns(id, &parsed).await? } else { Vec::new() };
-        parsed.expand(words).map_err(|unreadable| Refusal::unreadable(&unreadable))
+    async fn expand(
+        &mut self,
+        id: LineId,
+        parsed: Parsed,
+        inbound: &mut Streaming<ClientMessage>,
+    ) -> Result<Expanded, Unexpanded> {
+        let words = match parsed.has_patterns() {
+            true if !self.node.spool.has_room() => return Err(Refusal::no_room(parsed.line().as_bytes()).into()),
+            true => self.expand_patterns(id, &parsed, inbound).await?,
+            false => Vec::new(),
+        };
+        parsed.expand(words).map_err(|unreadable| Refusal::unreadable(&unreadable).into())
     }
 
     fn judge(&self, expanded: Expanded) -> Result<Permitted, Refusal> {
@@ -99,9 +124,7 @@ impl Session<'_> {
         let recorded = match Recorded::write(self, id, hash, permitted).await? {
             Ok(recorded) => recorded,
             Err(NoRoom(line)) => {
-                let message = "records: the disk of this node's records is full, so no program starts".to_owned();
-                let hint = "`status`, `log`, `help` and `whoami` still answer".to_owned();
-                return self.refuse(id, hash, Refusal::impossible(line.line().line().as_bytes(), message, hint)).await;
+                return self.refuse(id, hash, Refusal::no_room(line.line().line().as_bytes())).await;
             }
         };
         let begun = Instant::now();
@@ -138,6 +161,11 @@ impl Refusal {
             reason: unreadable.message(),
             span: Some(unreadable.span()),
         }
+    }
+
+    fn no_room(line: &[u8]) -> Self {
+        let message = "records: the disk of this node's records is full, so no program starts".to_owned();
+        Self::impossible(line, message, "`status`, `log`, `help` and `whoami` still answer".to_owned())
     }
 
     pub(super) fn impossible(line: &[u8], message: String, hint: String) -> Self {

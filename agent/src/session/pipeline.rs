@@ -12,7 +12,6 @@ use pact_proto::grammar::ExpandedHead;
 use pact_proto::model::LineId;
 use pact_proto::model::entry::{End, LineOutcome, SessionKind, StageStatus, Written};
 use pact_proto::wire::host::{Stage, Start};
-use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::{Accepted, ClientMessage};
 use tokio::io::AsyncWriteExt;
@@ -20,15 +19,19 @@ use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 use tonic::Streaming;
 
+use super::Session;
 use super::answer::Answer;
+use super::attended::{Cut, attended};
 use super::input::Input;
 use super::line::Ended;
 use super::outbound::{ClientGone, Outbound};
 use super::output::{Seen, Stream};
 use super::recorded::Recorded;
 use super::running::{Bounds, Running};
-use super::{Over, Session, next};
 use crate::link::{Host, Pipes};
+
+/// A host opens what a program may read before it starts it; a dead network file system answers never.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Streaming<ClientMessage>) -> Ended {
@@ -40,45 +43,35 @@ impl Session<'_> {
         match (answer, line.stages()) {
             (None, []) => failed(0, "the line is empty"),
             (Some(answer), []) => self.say(id, answer, inbound).await,
-            (answer, stages) => match self.start(id, &line, answer.is_some()).await {
-                Ok(pipes) => self.stream(id, &line, pipes, answer, inbound).await,
-                Err(why) => failed(stages.len() + usize::from(answer.is_some()), &why),
+            (answer, stages) => match self.start(id, &line, answer.is_some(), inbound).await {
+                Ok(Ok(pipes)) => self.stream(id, &line, pipes, answer, inbound).await,
+                Ok(Err(why)) => failed(stages.len() + usize::from(answer.is_some()), &why),
+                Err(cut) => {
+                    // Whatever it was doing for this line, it does it no more.
+                    self.abandon_host().await;
+                    cut_short(cut, stages.len() + usize::from(answer.is_some()))
+                }
             },
         }
     }
 
-    /// A command alone. Its client is heard while it reads, and while it does not.
+    /// A command alone.
     async fn say(&self, id: LineId, answer: Answer, inbound: &mut Streaming<ClientMessage>) -> Ended {
-        let telling = tell(&self.out, id, answer);
-        tokio::pin!(telling);
-        let cut = loop {
-            tokio::select! {
-                told = &mut telling => match told {
-                    Ok(outcome) => return Ended { outcome, failure: String::new(), over: None },
-                    Err(ClientGone) => break Cut::Over(ClientGone.into()),
-                },
-                message = next(inbound) => match message {
-                    Ok(Kind::Signal(_)) => break Cut::Signal,
-                    Ok(Kind::Close(_)) => break Cut::Over(Over::Left),
-                    Ok(Kind::Open(_) | Kind::Line(_) | Kind::Renew(_)) => {
-                        break Cut::Over(Over::Protocol("one line at a time"));
-                    }
-                    Ok(Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Resize(_) | Kind::Complete(_)) => {}
-                    Err(over) => break Cut::Over(over),
-                },
-            }
-        };
-        let (why, over) = match cut {
-            Cut::Signal => ("its author", None),
-            Cut::Over(over) => (over.reason(), Some(over)),
-        };
-        let mut outcome = outcome(End::Interrupted(why.to_owned()), vec![StageStatus::Signaled(SIGINT)]);
-        outcome.truncated = true;
-        Ended { outcome, failure: String::new(), over }
+        match attended(tell(&self.out, id, answer), inbound, None).await {
+            Ok(Ok(outcome)) => Ended { outcome, failure: String::new(), over: None },
+            Ok(Err(ClientGone)) => cut_short(Cut::Over(ClientGone.into()), 1),
+            Err(cut) => cut_short(cut, 1),
+        }
     }
 
     /// Asks the host for the processes.
-    async fn start(&mut self, id: LineId, line: &Permitted, fed: bool) -> Result<Pipes, String> {
+    async fn start(
+        &mut self,
+        id: LineId,
+        line: &Permitted,
+        fed: bool,
+        inbound: &mut Streaming<ClientMessage>,
+    ) -> Result<Result<Pipes, String>, Cut> {
         let start = Start {
             line_id: id.0,
             stages: line
@@ -89,7 +82,8 @@ impl Session<'_> {
             reads_stdin: fed || self.reads_stdin(line),
             environment: self.environment.clone(),
         };
-        self.host().await?.start(start).await.map_err(|error| error.to_string())
+        let starting = async { self.host().await?.start(start).await.map_err(|error| error.to_string()) };
+        attended(starting, inbound, Some(START_PATIENCE)).await
     }
 
     /// A prompt's keyboard is never a program's input; there it reads /dev/null.
@@ -105,6 +99,13 @@ impl Session<'_> {
             None => self.node.launcher.open_session(self.id).await.map_err(|error| error.to_string())?,
         };
         Ok(self.host.insert(host))
+    }
+
+    /// Ends the session's host and all that it started; the next line gets another one.
+    pub(super) async fn abandon_host(&mut self) {
+        if self.host.take().is_some() {
+            self.node.launcher.end_session(self.id).await;
+        }
     }
 
     /// From the first byte to the last process.
@@ -157,12 +158,6 @@ impl Session<'_> {
 const SIGINT: u8 = 2;
 const SIGPIPE: u8 = 13;
 
-/// Why a command's answer was cut short.
-enum Cut {
-    Signal,
-    Over(Over),
-}
-
 /// Sends an answer, piece by piece.
 async fn tell(out: &Outbound, id: LineId, mut answer: Answer) -> Result<LineOutcome, ClientGone> {
     let accepted = Accepted { line_id: id.0, terminal: false, reads_stdin: false };
@@ -200,6 +195,21 @@ async fn feed(pipe: OwnedFd, mut answer: Answer) -> Fed {
     }
     let (complaint, code) = answer.finish();
     Fed::All(complaint, code)
+}
+
+/// A line that was over before its processes were, or before its answer was read.
+fn cut_short(cut: Cut, stages: usize) -> Ended {
+    let why = cut.reason();
+    let mut outcome = outcome(End::Interrupted(why.to_owned()), vec![StageStatus::Signaled(SIGINT); stages]);
+    outcome.truncated = true;
+    let failure = match cut {
+        Cut::Late => {
+            outcome.exit_code = ExitCode::Unreachable.number();
+            format!("start: {why}")
+        }
+        Cut::Signal | Cut::Over(_) => String::new(),
+    };
+    Ended { outcome, failure, over: cut.over() }
 }
 
 /// A line of which nothing ran.

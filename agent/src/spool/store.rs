@@ -5,7 +5,7 @@
 //! become errors that name the file.
 
 use std::fs::File;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use pact_proto::model::{Entry, NodeName, SpoolEpoch, SpoolNumber};
 
 use super::error::SpoolError;
 use super::head::Head;
+use super::piece::{self, Records};
 use super::quiet::guard;
 use super::recover::Open;
 use super::{Draft, Settings, room};
@@ -92,7 +93,12 @@ impl Store {
         let mut number = first;
         for draft in drafts {
             let entry = draft.number(&self.settings.node, self.head.epoch(), SpoolNumber(number));
-            batch.insert(&number.to_be_bytes(), entry.encode());
+            let path = self.settings.directory.join(DATABASE);
+            let pieces = piece::cut(number, &entry.encode());
+            let pieces = pieces.ok_or_else(|| SpoolError::damaged(path, "a record is too long"))?;
+            for (key, value) in pieces {
+                batch.insert(&key, value);
+            }
             number += 1;
         }
         let path = self.settings.directory.join(DATABASE);
@@ -107,7 +113,8 @@ impl Store {
     fn sync(&mut self) -> Result<(), SpoolError> {
         let path = self.settings.directory.join(DATABASE);
         guard(&path, || self.database.flush().map(drop).map_err(|e| refused(&path, e)))?;
-        self.file.sync_data().map_err(|e| SpoolError::io(path.join("db"), "cannot be synced", e))
+        self.file.sync_data().map_err(|e| SpoolError::io(path.join("db"), "cannot be synced", e))?;
+        no_blobs(&path)
     }
 }
 
@@ -119,17 +126,37 @@ impl Reader {
     /// Newest first, and nothing that is not synced yet.
     pub(super) fn newest(&self) -> impl Iterator<Item = Result<Entry, SpoolError>> + use<> {
         let path = self.path.clone();
-        let up_to = self.last().0.to_be_bytes();
-        self.entries.range(..=up_to.to_vec()).rev().map(move |record| {
-            let (_, value) = record.map_err(|e| refused(&path, e))?;
-            Entry::decode(&value).map_err(|e| SpoolError::damaged(&path, e.to_string()))
+        let before = piece::first_key(self.last().0 + 1);
+        let refusing = path.clone();
+        let pieces = self.entries.range(..before).rev().map(move |found| found.map_err(|e| refused(&refusing, e)));
+        Records::new(pieces, true, path.clone()).map(move |record| {
+            let (number, bytes) = record?;
+            Entry::decode(&bytes).map_err(|e| SpoolError::damaged(&path, format!("record {number}: {e}")))
         })
+    }
+}
+
+/// sled syncs no file but one; a record in another one would be lost by a power cut.
+fn no_blobs(path: &Path) -> Result<(), SpoolError> {
+    let blobs = path.join("blobs");
+    let mut items = std::fs::read_dir(&blobs).map_err(|e| SpoolError::io(&blobs, "cannot be read", e))?;
+    match items.next() {
+        None => Ok(()),
+        Some(_) => Err(SpoolError::damaged(blobs, "the database wrote a file that it does not sync")),
     }
 }
 
 fn make_directory(directory: &Path) -> Result<(), SpoolError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|e| SpoolError::io(directory, "cannot be made", e))
+    made.map_err(|e| SpoolError::io(directory, "cannot be made", e))?;
+    let metadata = std::fs::metadata(directory).map_err(|e| SpoolError::io(directory, "cannot be looked at", e))?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        let what = "it is another account's, or others may write it".to_owned();
+        return Err(SpoolError::Foreign { path: directory.to_owned(), what });
+    }
+    // What is in it is nobody else's to read, whoever made it.
+    let private = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(directory, private).map_err(|e| SpoolError::io(directory, "its mode cannot be set", e))
 }
 
 fn open_database(path: &Path) -> Result<sled::Db, SpoolError> {
@@ -168,9 +195,9 @@ fn check(
 ) -> Result<(SpoolNumber, Open), SpoolError> {
     let mut last = 0u64;
     let mut open = Open::default();
-    for record in entries {
-        let (key, value) = record.map_err(|e| refused(path, e))?;
-        let number = key.as_ref().try_into().map_or(0, u64::from_be_bytes);
+    let pieces = entries.iter().map(|found| found.map_err(|e| refused(path, e)));
+    for record in Records::new(pieces, false, path.to_owned()) {
+        let (number, value) = record?;
         if number != last + 1 {
             return Err(SpoolError::damaged(path, format!("record {} is missing", last + 1)));
         }

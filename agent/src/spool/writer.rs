@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -23,6 +23,25 @@ const MOST_KEPT: usize = 4096;
 const MOST_BATCHED: usize = 256;
 /// How often a full disk is asked again while records wait in memory.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// Records that nobody waits for and that the writer has not seen yet, and those for which there was no place.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: AtomicUsize,
+    lost: AtomicU64,
+}
+
+impl Queue {
+    /// Takes a place, or counts the record as lost.
+    pub(super) fn enter(&self) -> bool {
+        let taken =
+            self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < MOST_KEPT).then_some(n + 1));
+        if taken.is_err() {
+            self.lost.fetch_add(1, Ordering::AcqRel);
+        }
+        taken.is_ok()
+    }
+}
 
 type Answer = oneshot::Sender<Result<SpoolNumber, AppendError>>;
 
@@ -49,6 +68,7 @@ struct Writer<F> {
     /// Records that did not even fit into memory, and one of them as pattern for the record that says so.
     lost: Option<(u64, Draft)>,
     unwritten: Arc<AtomicU64>,
+    queue: Arc<Queue>,
     on_failure: Option<F>,
 }
 
@@ -56,11 +76,12 @@ struct Writer<F> {
 pub(super) fn start(
     store: Store,
     jobs: Receiver<Job>,
-    unwritten: Arc<AtomicU64>,
+    (unwritten, queue): (Arc<AtomicU64>, Arc<Queue>),
     on_failure: impl FnOnce(SpoolError) + Send + 'static,
 ) -> Result<(), SpoolError> {
     let path = store.directory().to_owned();
-    let mut writer = Writer { store, kept: VecDeque::new(), lost: None, unwritten, on_failure: Some(on_failure) };
+    let mut writer =
+        Writer { store, kept: VecDeque::new(), lost: None, unwritten, queue, on_failure: Some(on_failure) };
     std::thread::Builder::new()
         .name("spool".to_owned())
         .spawn(move || writer.work(&jobs))
@@ -77,6 +98,7 @@ impl<F: FnOnce(SpoolError)> Writer<F> {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            self.leave_queue(&batch);
             if let Err(error) = self.batch(batch) {
                 if let Some(on_failure) = self.on_failure.take() {
                     on_failure(error);
@@ -85,6 +107,19 @@ impl<F: FnOnce(SpoolError)> Writer<F> {
             }
             let waiting = self.kept.len() as u64 + self.lost.as_ref().map_or(0, |(count, _)| *count);
             self.unwritten.store(waiting, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives back the places of records that nobody waits for, and takes over what was lost meanwhile.
+    fn leave_queue(&mut self, jobs: &[Job]) {
+        let places = jobs.iter().filter(|job| job.answer.is_none()).count();
+        self.queue.waiting.fetch_sub(places, Ordering::AcqRel);
+        if let Some(pattern) = jobs.last() {
+            let lost = self.queue.lost.swap(0, Ordering::AcqRel);
+            if lost > 0 {
+                let before = self.lost.take().map_or(0, |(count, _)| count);
+                self.lost = Some((before + lost, pattern.draft.clone()));
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LauncherRequest {
-    #[prost(oneof = "launcher_request::Kind", tags = "1, 2")]
+    #[prost(oneof = "launcher_request::Kind", tags = "1, 2, 3")]
     pub kind: ::core::option::Option<launcher_request::Kind>,
 }
 /// Nested message and enum types in `LauncherRequest`.
@@ -17,6 +17,9 @@ pub mod launcher_request {
         /// Break out of a sandbox in every known way. Answered by SelfTestReport.
         #[prost(message, tag = "2")]
         SelfTest(super::SelfTest),
+        /// Kill the hosts of a session with all that they started. Not answered: what cannot be killed is waited for.
+        #[prost(message, tag = "3")]
+        EndSession(super::EndSession),
     }
 }
 #[allow(clippy::all)]
@@ -42,6 +45,12 @@ pub mod launcher_reply {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenSession {
     /// 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub session_id: ::prost::alloc::vec::Vec<u8>,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndSession {
     #[prost(bytes = "vec", tag = "1")]
     pub session_id: ::prost::alloc::vec::Vec<u8>,
 }
@@ -74,6 +83,9 @@ pub struct SelfTestReport {
     /// What is less than asked for; sessions are refused while this is not empty.
     #[prost(string, repeated, tag = "2")]
     pub failures: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is bounded in fewer ways than it could be, a sentence each; told, and no reason to refuse.
+    #[prost(string, repeated, tag = "3")]
+    pub degraded: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Agent to host.
 #[allow(clippy::all)]
@@ -94,7 +106,7 @@ pub mod host_request {
         #[prost(message, tag = "2")]
         Deliver(super::Deliver),
         /// Expand patterns in the session's sandbox. Answered by Started with one descriptor (names, each ended by
-        /// NUL, an empty name between patterns) and Ended.
+        /// NUL, an empty name after each pattern) and Ended.
         #[prost(message, tag = "3")]
         Expand(super::Expand),
     }

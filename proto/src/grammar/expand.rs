@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Unreadable};
 use super::parsed::{CommandStage, Head, Parsed, Word};
-use super::{Line, MAX_WORDS};
+use super::{Line, MAX_EXPANDED, MAX_WORDS};
 
 /// The words of one program, as they are judged, recorded and executed. Never empty; no NUL in any.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,8 @@ impl Parsed {
     pub fn expand(self, found: Vec<Vec<Vec<u8>>>) -> Result<Expanded, Unreadable> {
         let (line, head, programs) = self.into_parts();
         let mut found = found.into_iter();
-        let (mut stages, mut spans, mut expansions, mut total) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut stages, mut spans, mut expansions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut total, mut bytes) = (0, 0);
         for stage in programs {
             let (mut argv, mut places) = (Vec::new(), Vec::new());
             for word in stage.into_words() {
@@ -93,8 +94,12 @@ impl Parsed {
                     Err(fault) => return Err(Unreadable::new(line, word.span(), fault)),
                 };
                 total += words.len();
+                bytes += words.iter().map(Vec::len).sum::<usize>();
                 if total > MAX_WORDS {
                     return Err(Unreadable::new(line, word.span(), Fault::TooManyWords));
+                }
+                if bytes > MAX_EXPANDED {
+                    return Err(Unreadable::new(line, word.span(), Fault::ExpandedTooLong));
                 }
                 places.extend(words.iter().map(|_| word.span()));
                 argv.extend(words);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{Line, MAX_LINE, MAX_STAGES, MAX_WORDS};
+use super::{Line, MAX_EXPANDED, MAX_LINE, MAX_STAGES, MAX_WORDS};
 
 /// A line that cannot be read. Nothing of it ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub(super) enum Fault {
     Empty,
     TooLong(usize),
     TooManyWords,
+    ExpandedTooLong,
     TooManyStages,
     NotUtf8,
     Newline,
@@ -92,6 +93,9 @@ impl Fault {
             Self::Empty => "the line is empty",
             Self::TooLong(bytes) => return format!("the line has {bytes} bytes, and {MAX_LINE} are the most"),
             Self::TooManyWords => return format!("the line has more than {MAX_WORDS} words"),
+            Self::ExpandedTooLong => {
+                return format!("the files that match make a line of more than {MAX_EXPANDED} bytes");
+            }
             Self::TooManyStages => return format!("the pipeline has more than {MAX_STAGES} stages"),
             Self::NotUtf8 => "these bytes are not UTF-8",
             Self::Newline => "a line ends where it ends: a line break inside it is refused with all of it",
@@ -127,7 +131,7 @@ impl Fault {
             Self::PatternAsName => "the name of a program cannot be a file pattern",
             Self::PatternInOption => "an option cannot hold a file pattern",
             Self::PatternForCommand => "pact's own commands take no file patterns",
-            Self::NoMatch(pattern) => return format!("no file matches `{pattern}`"),
+            Self::NoMatch(pattern) => return format!("no file matches `{}`", shortened(pattern)),
             Self::Arguments { message, command } => return format!("{command}: {message}"),
         };
         text.to_owned()
@@ -136,7 +140,7 @@ impl Fault {
     fn hint(&self) -> String {
         let text = match self {
             Self::Empty => "type `help` for what there is",
-            Self::TooLong(_) | Self::TooManyWords => "split it into several lines",
+            Self::TooLong(_) | Self::TooManyWords | Self::ExpandedTooLong => "split it into several lines",
             Self::TooManyStages => "use fewer stages",
             Self::NotUtf8 | Self::Control(_) | Self::Invisible(_) => "type the line again without it",
             Self::Newline => "type one line at a time",
@@ -166,5 +170,14 @@ impl Fault {
             Self::Arguments { command, .. } => return format!("type `help {command}`"),
         };
         text.to_owned()
+    }
+}
+
+/// The caret shows the place; a message is one line.
+fn shortened(pattern: &str) -> String {
+    const MOST: usize = 60;
+    match pattern.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &pattern[..end]),
+        None => pattern.to_owned(),
     }
 }

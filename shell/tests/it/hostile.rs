@@ -222,7 +222,7 @@ fn a_profile_opens_what_it_asks_for_and_nothing_else() {
     let verdicts = every_try(&node(
         "read = [\"/proc\", \"/sys\"]\ndevices = [\"/dev/kmsg\"]\nkernel_log = true\n\
          capabilities = [\"syslog\", \"net-raw\", \"dac-read-search\"]\n\
-         families = [\"unix\", \"inet\", \"inet6\", \"netlink\"]",
+         families = [\"unix\", \"inet\", \"inet6\", \"netlink\"]\nsockets = [\"/run/hostile/socket\"]",
     ));
     let asked_for = |name: &str| ASKED_FOR.iter().any(|(_, names)| names.contains(&name));
     let (named, bad): (Vec<_>, Vec<_>) = not_refused(&verdicts).into_iter().partition(|(name, _)| asked_for(name));
@@ -255,7 +255,7 @@ fn a_program_is_nobody_and_can_do_nothing() {
         ("Seccomp_filters", "2"),
         ("descriptor 0", "/dev/null"),
         ("cwd", "/run/home"),
-        ("limit core", "0 0"),
+        ("limit core", "1 1"),
         ("limit fsize", "0 0"),
         ("limit nproc", "64 64"),
     ] {

@@ -16,7 +16,7 @@ pub(super) struct Times {
 
 impl Times {
     pub(super) fn of(name: &'static str, samples: &[Duration]) -> Self {
-        let mut ms: Vec<f64> = samples.iter().map(|time| time.as_secs_f64() * 1000.0).collect();
+        let mut ms: Vec<f64> = samples.iter().map(|time| to_places(time.as_secs_f64() * 1000.0)).collect();
         ms.sort_by(f64::total_cmp);
         let at = |percent: usize| ms.get((ms.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(f64::NAN);
         Self { name, n: ms.len(), median_ms: at(50), p90_ms: at(90), p99_ms: at(99) }
@@ -54,7 +54,7 @@ impl Figure {
             Target::Times(most) => ours.median_ms <= peer.median_ms * most,
             Target::P99Ms(most) => ours.p99_ms <= most,
         };
-        Self { name, ratio: ours.median_ms / peer.median_ms, ours, peer, target, is_reached }
+        Self { name, ratio: to_places(ours.median_ms / peer.median_ms), ours, peer, target, is_reached }
     }
 
     fn reached(&self) -> String {
@@ -66,6 +66,11 @@ impl Figure {
             Target::P99Ms(most) => format!("p99 {:.2} ms, at most {most} ms: {verdict}", self.ours.p99_ms),
         }
     }
+}
+
+/// Three digits: what lies behind them is noise.
+fn to_places(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
 }
 
 /// For people; times in milliseconds.

@@ -10,7 +10,7 @@ use super::code;
 use crate::error::{Error, Result};
 
 /// Folders beside the crates.
-const ROOMS: [&str; 3] = ["examples", ".ci", ".cargo"];
+const ROOMS: [&str; 4] = ["examples", "fuzz", ".ci", ".cargo"];
 /// Built, or found by fuzzing: nobody wrote them.
 const PASSED_OVER: [&str; 4] = ["target", "corpus", "artifacts", "proptest-regressions"];
 
@@ -89,7 +89,7 @@ impl File {
 
     /// Code that only tests have: it may do what what is shipped may not.
     pub(crate) fn is_test(&self) -> bool {
-        self.path.contains("/tests/") || self.path.contains("/fuzz/") || self.path.ends_with("/tests.rs")
+        self.path.contains("/tests/") || self.path.starts_with("fuzz/") || self.path.ends_with("/tests.rs")
     }
 
     /// The code without its test modules.

@@ -18,7 +18,11 @@ const WORDS: [Word; 10] = [
     Word { text: concat!("wt", "-"), why: "is a folder of one person", except: &[] },
     Word { text: concat!("issue", " #"), why: "is a number in a list that nobody else has", except: &[] },
     Word { text: concat!("iss", "ues/"), why: "is a number in a list that nobody else has", except: &[] },
-    Word { text: concat!("crates.", "io"), why: "is a registry's host", except: &["Cargo.lock", "deny.toml"] },
+    Word {
+        text: concat!("crates.", "io"),
+        why: "is a registry's host",
+        except: &["Cargo.lock", "fuzz/Cargo.lock", "deny.toml"],
+    },
     Word { text: concat!("npmjs.", "org"), why: "is a registry's host", except: &[] },
     Word { text: concat!("pypi.", "org"), why: "is a registry's host", except: &[] },
     Word { text: concat!("deb.debian.", "org"), why: "is a registry's host", except: &[] },
