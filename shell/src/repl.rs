@@ -10,6 +10,7 @@ mod hint;
 mod history;
 mod keys;
 mod knowledge;
+mod menu;
 mod plain;
 mod probe;
 mod prompt;

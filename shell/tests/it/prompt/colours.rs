@@ -54,3 +54,17 @@ fn without_colour_nothing_is_coloured_or_hinted() {
     let colours: Vec<&str> = colours.collect();
     assert!(colours.is_empty(), "{colours:?}");
 }
+
+/// What colours a command's answer on a terminal would be text for the program that searches it.
+#[test]
+fn a_pipe_in_the_line_gets_no_colours() {
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.line("uname -s");
+    let found = seat.line("log -n 10 | grep -c 'Z LINE    node:node042 alice@example.org'");
+    assert_eq!(found, "2");
+    let written = String::from_utf8_lossy(seat.terminal.written()).into_owned();
+    seat.line("log -n 10");
+    let shown = String::from_utf8_lossy(&seat.terminal.written()[written.len()..]).into_owned();
+    assert!(shown.contains("mLINE "), "{shown:?}");
+}

@@ -8,6 +8,7 @@ use crate::node::{Account, Node};
 use crate::seat::{CTRL_C, CTRL_D, ENTER, Seat, UP};
 
 const CTRL_R: &str = "\x12";
+const CTRL_G: &str = "\x07";
 
 fn file(node: &Node) -> PathBuf {
     node.path("alice/.local/state/pact/history")
@@ -51,8 +52,8 @@ fn lines_come_back_with_up_and_ctrl_r_also_in_the_next_session() {
     seat.keys(CTRL_R);
     seat.keys("hostname");
     seat.shows("(search `hostname`)");
-    seat.keys(CTRL_C);
-    seat.next_prompt();
+    seat.keys(CTRL_G);
+    seat.prompt();
     leave(seat);
 }
 
