@@ -3,6 +3,7 @@
 //! **Invariant:** bytes that somebody typed or a node wrote are shown escaped; equal input gives equal output.
 
 mod escape;
+mod fold;
 mod help;
 mod log;
 mod near;

@@ -10,6 +10,7 @@ mod hint;
 mod history;
 mod keys;
 mod knowledge;
+mod menu;
 mod plain;
 mod probe;
 mod prompt;
@@ -83,6 +84,7 @@ pub(crate) async fn prepare(
         let history = Box::new(|| History::load(file));
         Source::Editor(Editor::start(Parts { knowledge: Arc::clone(&knowledge), history, colour, begun })?)
     } else {
+        terminal::edit_lines();
         let history = History::load(file).map_err(|error| ShellError::Editor(error.to_string()))?;
         Source::Plain(Plain::new(input, history, begun))
     };
@@ -151,9 +153,11 @@ impl Repl<'_> {
         let leaves = leaves(&line);
         Ok(match self.engine.run(LineForm::Text(line), None).await? {
             Ended::Ran { code: 0, .. } if leaves => Some(0),
-            Ended::Ran { interrupted: true, .. } if matches!(self.source, Source::Plain(_)) => {
-                // The terminal echoed `^C`; an editor looks where the cursor is.
-                self.engine.out.say("\n");
+            Ended::Ran { interrupted: true, .. } => {
+                // A terminal that edits lines has shown the keys itself.
+                let keys = if matches!(self.source, Source::Plain(_)) { "\n" } else { "^C\n" };
+                self.engine.out.say(keys);
+                self.engine.flush().await?;
                 None
             }
             Ended::Ran { .. } | Ended::Refused(_) => None,

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pact_client::Terminal;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+};
 
 static FOUND: OnceLock<Termios> = OnceLock::new();
 /// A line editor may have changed more than the modes.
@@ -47,6 +49,33 @@ pub(crate) fn remember() {
 /// The modes as they were found.
 pub(crate) fn found() -> Option<&'static Termios> {
     FOUND.get()
+}
+
+/// Between the prompts of a line editor: what is typed waits for the next one as the keys that it is, unseen; Ctrl-C and
+/// Ctrl-\ are signals still, and Ctrl-Z is nothing, because there is no job control.
+///
+/// **Why:** where the terminal edits lines itself, Enter becomes a line feed, and an editor that is given one throws away
+/// what was typed behind it. Nobody else reads this terminal: programs have their own input.
+pub(crate) fn leave_keys_to_editor() {
+    let Some(mut modes) = found().cloned() else { return };
+    modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+    modes.input_modes.remove(InputModes::ICRNL | InputModes::INLCR | InputModes::IGNCR);
+    modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+    modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+    set_without_suspend(modes);
+}
+
+/// The terminal edits lines, and Ctrl-Z is nothing.
+pub(crate) fn edit_lines() {
+    if let Some(modes) = found() {
+        set_without_suspend(modes.clone());
+    }
+}
+
+fn set_without_suspend(mut modes: Termios) {
+    // What POSIX calls _POSIX_VDISABLE.
+    modes.special_codes[SpecialCodeIndex::VSUSP] = 0;
+    let _gone = tcsetattr(stdin(), OptionalActions::Now, &modes);
 }
 
 /// From now on a line editor draws.

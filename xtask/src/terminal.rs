@@ -86,6 +86,13 @@ impl Terminal {
         Ok(modes(&self.master)? == self.modes)
     }
 
+    /// Its line is cut: what the program's session hears is a hangup.
+    pub fn hang_up(&mut self) -> Result<()> {
+        self.master = std::fs::File::open("/dev/null")?;
+        self.has_ended = true;
+        Ok(())
+    }
+
     /// Sends a signal to the program that was started.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), signal).map_err(std::io::Error::from)?)

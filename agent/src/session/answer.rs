@@ -66,16 +66,18 @@ impl Answer {
 }
 
 impl Session<'_> {
-    pub(super) fn answer(&self, command: &Command) -> Answer {
+    /// `for_program`: it is read by the program behind the pipe, which has no use for colours.
+    pub(super) fn answer(&self, command: &Command, for_program: bool) -> Answer {
+        let style = Style { colour: self.style.colour && !for_program, ..self.style };
         match command {
             Command::Log(arguments) => Answer {
-                source: Source::Log(Box::new(Search::new(&self.node.spool, arguments.clone(), self.style))),
+                source: Source::Log(Box::new(Search::new(&self.node.spool, arguments.clone(), style))),
                 stderr: String::new(),
                 code: ExitCode::Success,
             },
-            Command::Status(_) => Answer::text(view::status(&self.status(), self.style)),
+            Command::Status(_) => Answer::text(view::status(&self.status(), style)),
             Command::Whoami => self.whoami(),
-            Command::Help(arguments) => self.help(arguments),
+            Command::Help(arguments) => self.help(arguments, style),
             // A prompt leaves by itself; anywhere else there is nothing to leave.
             Command::Exit => Answer::text(String::new()),
         }
@@ -119,11 +121,11 @@ impl Session<'_> {
         Answer::text(view::whoami(principal.as_str(), &verified, &roles))
     }
 
-    fn help(&self, arguments: &HelpArguments) -> Answer {
+    fn help(&self, arguments: &HelpArguments, style: Style) -> Answer {
         let node = self.node;
         let visible = node.policy.visible(&self.identity, &node.place, &node.whitelist);
         let programs: Vec<_> = visible.programs.iter().map(|program| program.schema()).collect();
-        match view::help(arguments, &visible.commands, &programs, self.style) {
+        match view::help(arguments, &visible.commands, &programs, style) {
             Ok(text) => Answer::text(text),
             Err(message) => Answer::failed(ExitCode::General, &message),
         }

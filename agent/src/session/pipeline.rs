@@ -37,7 +37,7 @@ impl Session<'_> {
     pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Streaming<ClientMessage>) -> Ended {
         let (id, line) = recorded.begin();
         let answer = match line.line().head() {
-            ExpandedHead::Command(command) => Some(self.answer(command.command())),
+            ExpandedHead::Command(command) => Some(self.answer(command.command(), !line.stages().is_empty())),
             ExpandedHead::Programs => None,
         };
         match (answer, line.stages()) {

@@ -2,6 +2,7 @@
 
 use nu_ansi_term::Style as Paint;
 
+use super::fold::fold;
 use super::{Style, escape, near};
 use crate::command::{self, Descriptor, HelpArguments};
 use crate::program::{Form, Option_, Schema, Stdin, Value};
@@ -32,40 +33,44 @@ fn title(text: &str, style: Style) -> String {
     if style.colour { Paint::new().bold().paint(text).to_string() } else { text.to_owned() }
 }
 
+const LINES: [&str; 3] = [
+    "A line is a command, or programs joined by `|`; a command may come first in a pipeline.",
+    "Words may be in quotes; `*`, `?` and `[…]` outside quotes match files.",
+    "`help NAME` shows how one of them is used. Every line is on record before it runs.",
+];
+
 fn overview(commands: &[&'static str], programs: &[&Schema], style: Style) -> String {
     let mut text = format!("{}\n", title("Commands of pact", style));
     for descriptor in command::TABLE.iter().filter(|descriptor| commands.contains(&descriptor.name)) {
         let names = std::iter::once(descriptor.name).chain(descriptor.aliases.iter().copied());
-        row(&mut text, &names.collect::<Vec<_>>().join(", "), descriptor.about);
+        row(&mut text, &names.collect::<Vec<_>>().join(", "), descriptor.about, style);
     }
     if !programs.is_empty() {
         text.push_str(&format!("\n{}\n", title("Programs", style)));
     }
     for schema in programs {
-        row(&mut text, schema.name().as_str(), schema.about());
+        row(&mut text, schema.name().as_str(), schema.about(), style);
     }
-    text.push_str(&format!(
-        "\n{}\n  A line is a command, or programs joined by `|`; a command may come first in a pipeline.\n  \
-         Words may be in quotes; `*`, `?` and `[…]` outside quotes match files.\n  \
-         `help NAME` shows how one of them is used. Every line is on record before it runs.\n",
-        title("Lines", style)
-    ));
+    text.push_str(&format!("\n{}\n", title("Lines", style)));
+    for sentence in LINES {
+        text.push_str(&paragraph(sentence, style));
+    }
     text
 }
 
 fn of_command(descriptor: &Descriptor, style: Style) -> String {
     let mut text = format!("{} - {}\n\n  {}\n", descriptor.name, descriptor.about, descriptor.usage());
-    text.push_str(&format!("\n{}\n", fold(descriptor.long, style.columns)));
+    text.push_str(&format!("\n{}", paragraph(descriptor.long, style)));
     let arguments = descriptor.arguments();
     if !arguments.is_empty() {
         text.push_str(&format!("\n{}\n", title("Arguments", style)));
     }
     for (spelling, about) in arguments {
-        row(&mut text, &spelling, &about);
+        row(&mut text, &spelling, &about, style);
     }
     text.push_str(&format!("\n{}\n", title("Examples", style)));
     for (line, what) in descriptor.examples {
-        row(&mut text, line, what);
+        row(&mut text, line, what, style);
     }
     text
 }
@@ -76,33 +81,32 @@ fn of_program(schema: &Schema, style: Style) -> String {
     for form in schema.forms() {
         text.push_str(&format!("\n  {}\n", usage(schema, form)));
         if !form.about.is_empty() {
-            text.push_str(&format!("{}\n", fold(&form.about, style.columns)));
+            text.push_str(&paragraph(&form.about, style));
         }
         for option in form.options.iter().filter(|option| !shared.contains(option)) {
-            option_row(&mut text, option);
+            option_row(&mut text, option, style);
         }
         if form.stdin == Stdin::WithoutFiles {
-            text.push_str("  Without a file it reads what comes through the pipe.\n");
+            text.push_str(&paragraph("Without a file it reads what comes through the pipe.", style));
         }
     }
     if !shared.is_empty() {
         text.push_str(&format!("\n{}\n", title("Options of every form", style)));
         for option in shared {
-            option_row(&mut text, option);
+            option_row(&mut text, option, style);
         }
     }
     for (name, words) in long_lists(schema) {
-        let list = fold(&format!("{name}: {}", words.join(", ")), style.columns);
-        text.push_str(&format!("\n{list}\n"));
+        text.push_str(&format!("\n{}", paragraph(&format!("{name}: {}", words.join(", ")), style)));
     }
-    text.push_str("\n  What is not listed is refused; spellings are exact.\n");
+    text.push_str(&format!("\n{}", paragraph("What is not listed is refused; spellings are exact.", style)));
     text
 }
 
-fn option_row(text: &mut String, option: &Option_) {
+fn option_row(text: &mut String, option: &Option_, style: Style) {
     let value = option.value.as_ref().map(|value| if is_long(value) { "LIST".to_owned() } else { value.shown() });
     let value = value.map(|v| if option.optional { format!("[={v}]") } else { format!(" {v}") });
-    row(text, &format!("{}{}", option.names.join(", "), value.unwrap_or_default()), &option.about);
+    row(text, &format!("{}{}", option.names.join(", "), value.unwrap_or_default()), &option.about, style);
 }
 
 /// Options that every one of several forms has.
@@ -152,29 +156,20 @@ fn usage(schema: &Schema, form: &Form) -> String {
     words.join(" ")
 }
 
-fn row(text: &mut String, left: &str, right: &str) {
-    if left.chars().count() > 26 {
-        text.push_str(&format!("  {left}\n  {:26}  {right}\n", ""));
+/// A terminal that is narrower has no room for two columns.
+const TWO_COLUMNS: u16 = 60;
+
+fn row(text: &mut String, left: &str, right: &str, style: Style) {
+    let below = style.columns < TWO_COLUMNS;
+    let indent = if below { 6 } else { 30 };
+    let right = fold(right, indent, style.columns);
+    if below || left.chars().count() > 26 {
+        text.push_str(&format!("  {left}\n{:indent$}{right}\n", ""));
     } else {
         text.push_str(&format!("  {left:26}  {right}\n"));
     }
 }
 
-/// Breaks a paragraph at blanks, two columns in.
-fn fold(paragraph: &str, columns: u16) -> String {
-    let most = usize::from(columns).clamp(40, 100) - 2;
-    let mut lines = vec![String::new()];
-    for word in paragraph.split(' ') {
-        let last = lines.last().map_or(0, |line| line.chars().count());
-        if last > 0 && last + 1 + word.chars().count() > most {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines.into_iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+fn paragraph(text: &str, style: Style) -> String {
+    format!("  {}\n", fold(text, 2, style.columns))
 }

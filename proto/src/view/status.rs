@@ -1,5 +1,6 @@
 //! What `status` and `whoami` say.
 
+use super::fold::fold;
 use super::{Style, escape};
 
 /// One node, as its agent knows it.
@@ -34,12 +35,15 @@ pub struct NodeStatus {
 }
 
 /// The first line is the specification's; the rest is what an administrator asks next.
-pub fn status(status: &NodeStatus, _style: Style) -> String {
+pub fn status(status: &NodeStatus, style: Style) -> String {
     let NodeStatus { node, vcluster, state, services_running, .. } = status;
     let mut text = format!("Node: {node}  State: {state}  Supervisor: {services_running} services running\n");
-    let mut row = |name: &str, value: &str| text.push_str(&format!("{name:<10}{}\n", escape(value.as_bytes())));
+    let mut row = |name: &str, value: &str| {
+        text.push_str(&format!("{name:<10}{}\n", fold(&escape(value.as_bytes()), 10, style.columns)));
+    };
     row("vCluster:", vcluster);
-    row("Agent:", &format!("up {}, {} open sessions", span(status.up), status.sessions));
+    let sessions = if status.sessions == 1 { "session" } else { "sessions" };
+    row("Agent:", &format!("up {}, {} open {sessions}", span(status.up), status.sessions));
     row("Policy:", &format!("{}, {} programs", status.policy_version, status.programs));
     row("Records:", &format!("{} on this node, {} waiting for room", status.last_record, status.unwritten));
     row("Sandbox:", &status.layers.join(", "));

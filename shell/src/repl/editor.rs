@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, SyncSender, channel};
 use std::thread::Builder;
 
 use pact_proto::view::escape;
-use reedline::{ColumnarMenu, EditCommand, ExternalPrinter, MenuBuilder, Reedline, ReedlineMenu, Signal};
+use reedline::{EditCommand, ExternalPrinter, Reedline, ReedlineMenu, Signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::complete::Completer;
@@ -16,6 +16,7 @@ use super::hint::Hinter;
 use super::history::{History, listing};
 use super::keys::{MENU, edit_mode};
 use super::knowledge::{HISTORY, Shared};
+use super::menu::Choices;
 use super::prompt::Prompt;
 use crate::error::ShellError;
 use crate::terminal;
@@ -68,6 +69,7 @@ impl Editor {
         let (go, told) = channel();
         let (lines, typed) = unbounded_channel();
         let work = move || read(parts, printer, &told, &lines);
+        terminal::leave_keys_to_editor();
         Builder::new().name("prompt".to_owned()).spawn(work).map_err(ShellError::io("prompt"))?;
         Ok(Self { go, typed, printer: sender, reads: false })
     }
@@ -132,13 +134,12 @@ fn kept(editor: &Reedline) -> Vec<String> {
 
 fn editor(parts: Parts, printer: ExternalPrinter<String>) -> reedline::Result<Reedline> {
     let Parts { knowledge, history, colour, begun } = parts;
-    let menu = ColumnarMenu::default().with_name(MENU).with_marker("");
     let mut editor = Reedline::create()
         .with_history(Box::new(history()?))
         .with_highlighter(Box::new(Highlighter::new(Arc::clone(&knowledge), colour)))
         .with_hinter(Box::new(Hinter::new(Arc::clone(&knowledge))))
         .with_completer(Box::new(Completer::new(knowledge)))
-        .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(Choices::new(MENU))))
         .with_quick_completions(true)
         .with_partial_completions(true)
         .with_edit_mode(edit_mode())

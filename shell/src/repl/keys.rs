@@ -37,8 +37,17 @@ fn without_editor(mut keys: Keybindings) -> Keybindings {
     keys
 }
 
+/// What people's hands know from other shells: Ctrl-Z suspends, and here does nothing; Ctrl-_, which a terminal sends as
+/// Ctrl-7, undoes; Ctrl-G gives up a search or a menu.
+fn as_elsewhere(mut keys: Keybindings) -> Keybindings {
+    keys.remove_binding(KeyModifiers::CONTROL, KeyCode::Char('z'));
+    keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('7'), ReedlineEvent::Edit(vec![EditCommand::Undo]));
+    keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('g'), ReedlineEvent::Esc);
+    keys
+}
+
 fn ours(keys: Keybindings) -> Keybindings {
-    let mut keys = without_editor(keys);
+    let mut keys = as_elsewhere(without_editor(keys));
     for modifier in [KeyModifiers::ALT, KeyModifiers::SHIFT] {
         keys.add_binding(modifier, KeyCode::Enter, ReedlineEvent::Enter);
     }

@@ -147,7 +147,7 @@ impl Knowledge {
     }
 
     fn names(&self, prefix: &str, first_stage: bool) -> Vec<Candidate> {
-        let fits = |name: &&Name| first_stage || matches!(name.what, What::Program(_));
+        let fits = |name: &&Name| name.is_word() && (first_stage || matches!(name.what, What::Program(_)));
         self.beginning(prefix).filter(fits).take(MOST).map(Name::candidate).collect()
     }
 
@@ -155,7 +155,8 @@ impl Knowledge {
         let name = std::str::from_utf8(name).ok().and_then(|name| self.find(name));
         match name.map(|name| &name.what) {
             Some(What::Command(descriptor, _)) if descriptor.name == "help" && !partial.starts_with('-') => {
-                let topics = self.beginning(partial).filter(|name| !matches!(name.what, What::Here));
+                let is_topic = |name: &&Name| name.is_word() && !matches!(name.what, What::Here);
+                let topics = self.beginning(partial).filter(is_topic);
                 topics.take(MOST).map(Name::candidate).collect()
             }
             Some(What::Command(_, options)) if partial.starts_with('-') => {
@@ -168,6 +169,11 @@ impl Knowledge {
 }
 
 impl Name {
+    /// `?` is shorter than any key that would complete it.
+    fn is_word(&self) -> bool {
+        self.text.starts_with(|c: char| c.is_alphanumeric())
+    }
+
     fn candidate(&self) -> Candidate {
         Candidate { text: self.text.clone(), about: escape(self.about.as_bytes()) }
     }
@@ -211,6 +217,8 @@ pub(super) mod tests {
         for (line, wanted) in [
             ("dm", &["dmesg"][..]),
             ("h", &["help", "history"]),
+            ("?", &[]),
+            ("help ?", &[]),
             ("pact st", &["status"]),
             ("log --s", &["--scope", "--since"]),
             ("log -n 5 | g", &["grep"]),

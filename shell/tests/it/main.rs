@@ -6,6 +6,9 @@ mod hostile;
 #[expect(dead_code, reason = "the terminal is for the control, which is one of the agent's tests")]
 #[path = "../../../agent/tests/it/hostile.rs"]
 mod hostile_program;
+mod invocation;
 mod lines;
 mod node;
+mod prompt;
 mod records;
+mod seat;

@@ -33,6 +33,19 @@ impl Node {
         Self(node::Node::prepare(&setup, &Interrupt::default()).unwrap())
     }
 
+    /// A node whose agent serves, with nothing but these files in /var/log.
+    pub(crate) fn with_logs(files: &[(&str, &[u8])]) -> Self {
+        let mut node = Self::prepare("");
+        let logs = node.path("logs");
+        std::fs::create_dir(&logs).unwrap();
+        for (name, text) in files {
+            std::fs::write(logs.join(name), text).unwrap();
+        }
+        assert!(node.enter("mount").arg("--bind").arg(&logs).arg("/var/log").status().unwrap().success());
+        node.start_agent(&[]);
+        node
+    }
+
     pub(crate) fn start_agent(&mut self, environment: &[(&str, &str)]) {
         self.0.start_agent(environment).unwrap();
     }

@@ -79,7 +79,8 @@ fn write_accounts(place: &Path) -> Result<()> {
         let home = place.join(name);
         fs::create_dir(&home)?;
         chown(&home, Some(uid), Some(gid))?;
-        passwd.push_str(&format!("{name}:x:{uid}:{gid}::{}:{}/bin/pact\n", home.display(), place.display()));
+        // No password, here or in a shadow file: who is root may become them, nobody else.
+        passwd.push_str(&format!("{name}:*:{uid}:{gid}::{}:{}/bin/pact\n", home.display(), place.display()));
     }
     let members = Account::PERSONS.map(Account::name).join(",");
     group.push_str(&format!("pact:x:{GROUP}:{members}\n"));
