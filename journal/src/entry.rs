@@ -187,7 +187,8 @@ fn position(wire: &WireSource) -> Option<SpoolPosition> {
     Some(SpoolPosition { node, epoch: SpoolEpoch(wire.epoch), number: SpoolNumber(wire.number) })
 }
 
-/// Saturates in the year 2262.
+/// Times before 1677 and after 2262 are these years.
 pub(crate) fn nanos(at: Timestamp) -> i64 {
-    i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
+    let edge = if at < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX };
+    i64::try_from(at.as_nanosecond()).unwrap_or(edge)
 }

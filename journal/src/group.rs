@@ -8,13 +8,16 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::consensus::{Batch, Consensus, Unavailable};
-use crate::entry::{Answer, InvalidItem, Item};
+use crate::entry::{Answer, InvalidItem, Item, MOST_PAYLOAD};
 
 /// So many calls wait; more wait for a place in the queue.
 const MOST_WAITING: usize = 1024;
 /// An entry of the log takes no further call beyond so many items or bytes.
 const MOST_ITEMS: usize = 1024;
 const MOST_BYTES: usize = 1 << 20;
+/// One call has at most so many items and bytes, and goes into one entry whatever the bounds above say.
+const MOST_IN_CALL: usize = 4096;
+const MOST_BYTES_IN_CALL: usize = 2 * MOST_PAYLOAD;
 
 /// Why nothing was appended, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +25,9 @@ pub enum AppendError {
     /// An item cannot be in the log; none of the call is.
     #[error(transparent)]
     Invalid(#[from] InvalidItem),
+    /// Together they are too many or too large; none of the call is in the log.
+    #[error("a call has at most {MOST_IN_CALL} entries and {MOST_BYTES_IN_CALL} bytes")]
+    TooMuch,
     /// Consensus has no answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -60,7 +66,11 @@ impl Appender {
     pub async fn append(&self, items: Vec<Item>) -> Result<Vec<Answer>, AppendError> {
         items.iter().try_for_each(Item::check)?;
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Call { items, answer }).await.map_err(|_| Unavailable::Stopped)?;
+        let call = Call { items, answer };
+        if call.items.len() > MOST_IN_CALL || call.bytes() > MOST_BYTES_IN_CALL {
+            return Err(AppendError::TooMuch);
+        }
+        self.queue.send(call).await.map_err(|_| Unavailable::Stopped)?;
         Ok(answered.await.map_err(|_| Unavailable::Stopped)??)
     }
 }
@@ -120,3 +130,6 @@ async fn commit(consensus: &impl Consensus, mut group: Vec<Call>, now: Timestamp
         let _gone = answer.send(own);
     }
 }
+
+#[cfg(test)]
+mod tests;

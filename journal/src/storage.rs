@@ -229,3 +229,6 @@ impl Changes {
         state.disk.write(self.into_writes(&state.trees))
     }
 }
+
+#[cfg(test)]
+mod tests;
