@@ -5,6 +5,7 @@
 //! has to pass the same tests.
 //! **Not here:** what an item is for, and who may append it.
 
+mod guard;
 pub mod network;
 pub(crate) mod raft;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 
+pub use guard::Receiving;
 pub use raft::{Raft, RaftSettings};
 
 use crate::entry::Answer;

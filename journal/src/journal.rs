@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use async_raft::RaftNetwork;
 use jiff::Timestamp;
 
-use crate::consensus::network::Alone;
-use crate::consensus::{Batch, Consensus, Members, Raft, RaftSettings, Unavailable};
+use crate::consensus::network::{Alone, Transport};
+use crate::consensus::{Consensus, Members, Raft, RaftSettings, Receiving, Unavailable};
 use crate::entry::{Answer, Item};
 use crate::error::JournalError;
 use crate::group::{AppendError, Appender};
 use crate::storage::{Failed, Reader, Settings, Storage};
 
 /// One member's journal.
-pub struct Journal<N: RaftNetwork<Batch> = Alone> {
+pub struct Journal<T: Transport = Alone> {
     storage: Storage,
-    raft: Arc<Raft<N>>,
+    raft: Arc<Raft<T>>,
     appender: Appender,
 }
 
@@ -23,7 +22,7 @@ impl Journal {
     /// Opens or makes the journal of a cluster that has one member. When this returns, all that it holds is applied.
     pub async fn open(settings: &Settings, raft: RaftSettings) -> Result<Self, Failed> {
         let storage = Storage::open(settings).map_err(|error| Failed(Arc::new(error)))?;
-        let journal = Self::start(storage, settings, raft, Alone).await?;
+        let journal = Self::start(storage, settings, raft, Arc::new(Alone)).await?;
         match journal.barrier().await {
             Ok(()) => Ok(journal),
             Err(_) => Err(journal.storage.stop(JournalError::Stopped)),
@@ -31,10 +30,15 @@ impl Journal {
     }
 }
 
-impl<N: RaftNetwork<Batch>> Journal<N> {
+impl<T: Transport> Journal<T> {
     /// Starts a member on files that are open already.
-    pub async fn start(storage: Storage, settings: &Settings, raft: RaftSettings, network: N) -> Result<Self, Failed> {
-        let raft = Arc::new(Raft::start(&storage, settings, raft, network).await?);
+    pub async fn start(
+        storage: Storage,
+        settings: &Settings,
+        raft: RaftSettings,
+        transport: Arc<T>,
+    ) -> Result<Self, Failed> {
+        let raft = Arc::new(Raft::start(&storage, settings, raft, transport).await?);
         let appender = Appender::start(Arc::clone(&raft), Timestamp::now);
         Ok(Self { storage, raft, appender })
     }
@@ -57,6 +61,11 @@ impl<N: RaftNetwork<Batch>> Journal<N> {
     /// Who the members are.
     pub fn members(&self) -> Members {
         self.raft.members()
+    }
+
+    /// What takes requests of other members.
+    pub fn receiving(&self) -> Receiving<T> {
+        self.raft.receiving()
     }
 
     /// The first failure, when there is one: nothing is written after it, and the process should end with it.

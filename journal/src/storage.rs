@@ -5,10 +5,12 @@
 //! writes, so applying, compacting and installing never meet.
 //! **Invariant:** after the first failure nothing is written any more, and the owner is told which it was.
 
+mod agree;
 mod apply;
 pub(crate) mod keys;
 mod numbered;
 mod open;
+mod places;
 mod raft;
 mod read;
 mod records;
@@ -25,10 +27,12 @@ use crate::disk::quiet::guard;
 use crate::disk::{Disk, Writes};
 use crate::error::JournalError;
 use crate::replay::Replay;
+pub(crate) use agree::{Compared, Lacking};
 pub(crate) use numbered::Numbered;
 pub(crate) use open::Found;
+pub use places::{Held, Place};
 pub use read::{Follow, Reader};
-pub(crate) use records::{Hard, Identity, LogPayload, LogRecord, Point};
+pub(crate) use records::{Hard, Identity, Installation, LogPayload, LogRecord, Point, store};
 
 /// Where, and whose.
 #[derive(Clone, Debug)]
@@ -62,20 +66,12 @@ pub(crate) struct State {
     trees: Trees,
     settings: Settings,
     hard: Hard,
-    /// The last entry of the log, or what was compacted where the log is empty.
-    last: Place,
+    log: places::Places,
     applied: Point,
     /// Everything up to here is out of the log.
     compacted: Point,
     replay: Replay,
     tip: watch::Sender<Tip>,
-}
-
-/// An entry of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    index: u64,
-    term: u64,
 }
 
 /// The trees of the database.
@@ -206,7 +202,7 @@ impl Trees {
 
 impl Changes {
     fn set(&mut self, name: &str, message: &impl prost::Message) {
-        self.meta.insert(name, records::store(message));
+        self.meta.insert(name, store(message));
     }
 
     fn into_writes(self, trees: &Trees) -> Writes {

@@ -3,22 +3,26 @@
 //! **Invariant:** after every election the new leader writes an entry that changes nothing: with it, all that was
 //! committed before is applied, which async-raft by itself forgets. A read that must not be stale is such an entry too;
 //! async-raft's own `client_read` asks no majority and is never called.
-//! **Not here:** what makes several members safe; with one there is nobody to disagree with.
+//! **Not here:** what makes several members safe: that is the guard's.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_raft::raft::ClientWriteRequest;
-use async_raft::{ClientWriteError, Config, InitializeError, RaftMetrics, RaftNetwork, SnapshotPolicy, State};
+use async_raft::{ClientWriteError, Config, InitializeError, RaftMetrics, SnapshotPolicy, State};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::guard::{Core, Receiving, Sending};
+use super::network::Transport;
 use super::{Answers, Batch, Consensus, MemberId, Members, Unavailable};
 use crate::entry::Answer;
 use crate::error::JournalError;
 use crate::storage::{Failed, Settings, Storage};
 
-type Core<N> = async_raft::Raft<Batch, Answers, N, Storage>;
+/// What a leader has written and nobody answers for so long is asked after: async-raft forgets what it wanted to send.
+const STALLED: Duration = Duration::from_millis(300);
 
 /// What may differ from one journal to another.
 #[derive(Clone, Copy, Debug)]
@@ -39,16 +43,22 @@ impl Default for RaftSettings {
 }
 
 /// A running member.
-pub struct Raft<N: RaftNetwork<Batch>> {
-    core: Core<N>,
+pub struct Raft<T: Transport> {
+    core: Core<T>,
     me: MemberId,
     all: BTreeSet<MemberId>,
-    watching: JoinHandle<()>,
+    receiving: Receiving<T>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
-impl<N: RaftNetwork<Batch>> Raft<N> {
+impl<T: Transport> Raft<T> {
     /// Starts the member. It goes on where its storage says that it was.
-    pub async fn start(storage: &Storage, settings: &Settings, raft: RaftSettings, network: N) -> Result<Self, Failed> {
+    pub async fn start(
+        storage: &Storage,
+        settings: &Settings,
+        raft: RaftSettings,
+        transport: Arc<T>,
+    ) -> Result<Self, Failed> {
         let config = Config::build(settings.cluster.clone())
             .heartbeat_interval(raft.heartbeat_ms)
             .election_timeout_min(raft.election_ms)
@@ -59,26 +69,43 @@ impl<N: RaftNetwork<Batch>> Raft<N> {
             let what = format!("the settings of its consensus do not hold: {error}");
             Failed(Arc::new(JournalError::Foreign { path: settings.directory.clone(), what }))
         })?;
-        let core = Core::new(settings.member.0, Arc::new(config), Arc::new(network), Arc::new(storage.clone()));
-        let watching = tokio::spawn(watch(core.clone(), core.metrics(), storage.clone()));
-        let members: HashSet<u64> = settings.members.iter().map(|member| member.0).collect();
-        match core.initialize(members).await {
-            // Only a member that is alone and has no log yet is not running already.
-            Ok(()) | Err(InitializeError::NotAllowed) => {}
-            Err(_) => return Err(storage.stop(JournalError::Stopped)),
+        let (me, all) = (settings.member, settings.members.clone());
+        let sending =
+            Sending::new(storage.clone(), Arc::clone(&transport), Duration::from_millis(raft.heartbeat_ms / 2));
+        let core = Core::new(me.0, Arc::new(config), Arc::new(sending), Arc::new(storage.clone()));
+        let receiving = Receiving::new(core.clone(), storage.clone(), transport, me);
+        let mut tasks = vec![tokio::spawn(watch(core.clone(), core.metrics(), storage.clone()))];
+        if all.len() == 1 {
+            match core.initialize(HashSet::from([me.0])).await {
+                // It leads already, where it has led before.
+                Ok(()) | Err(InitializeError::NotAllowed) => {}
+                Err(_) => return Err(storage.stop(JournalError::Stopped)),
+            }
+        } else {
+            let (receiving, patience) = (receiving.clone(), Duration::from_millis(raft.election_ms.saturating_mul(3)));
+            tasks.push(tokio::spawn(async move {
+                tokio::time::sleep(patience).await;
+                // A core that is gone has told why.
+                let _told = receiving.wake().await;
+            }));
         }
-        Ok(Self { core, me: settings.member, all: settings.members.clone(), watching })
+        Ok(Self { core, me, all, receiving, tasks })
+    }
+
+    /// What takes requests of other members.
+    pub fn receiving(&self) -> Receiving<T> {
+        self.receiving.clone()
     }
 
     /// Stops the member; what it was asked before is answered or not.
     pub async fn stop(&self) {
-        self.watching.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         // The core's own error was told to the owner when it happened.
         let _told = self.core.shutdown().await;
     }
 }
 
-impl<N: RaftNetwork<Batch>> Consensus for Raft<N> {
+impl<T: Transport> Consensus for Raft<T> {
     async fn propose(&self, batch: Batch) -> Result<Vec<Answer>, Unavailable> {
         write(&self.core, batch).await?.0.ok_or(Unavailable::Unknown)
     }
@@ -93,7 +120,7 @@ impl<N: RaftNetwork<Batch>> Consensus for Raft<N> {
     }
 }
 
-async fn write<N: RaftNetwork<Batch>>(core: &Core<N>, batch: Batch) -> Result<Answers, Unavailable> {
+async fn write<T: Transport>(core: &Core<T>, batch: Batch) -> Result<Answers, Unavailable> {
     match core.client_write(ClientWriteRequest::new(batch)).await {
         Ok(response) => Ok(response.data),
         Err(ClientWriteError::ForwardToLeader(_, leader)) => Err(Unavailable::NotLeader(leader.map(MemberId))),
@@ -102,17 +129,39 @@ async fn write<N: RaftNetwork<Batch>>(core: &Core<N>, batch: Batch) -> Result<An
     }
 }
 
-/// Writes the entry after every election, and tells storage's owner when the core has ended.
-async fn watch<N: RaftNetwork<Batch>>(core: Core<N>, mut metrics: watch::Receiver<RaftMetrics>, storage: Storage) {
-    let mut written = 0;
-    while metrics.changed().await.is_ok() {
-        let (state, term) = {
+/// Writes the entry after every election, another one where nothing moves, and tells storage's owner when the core has
+/// ended.
+async fn watch<T: Transport>(core: Core<T>, mut metrics: watch::Receiver<RaftMetrics>, storage: Storage) {
+    let mut led = 0;
+    let mut patience = STALLED;
+    loop {
+        let changed = tokio::time::timeout(patience, metrics.changed()).await;
+        let (leads, term) = {
             let now = metrics.borrow();
-            (now.state, now.current_term)
+            (now.state == State::Leader, now.current_term)
         };
-        if state == State::Leader && term > written && write(&core, Batch::default()).await.is_ok() {
-            written = term;
+        let writes = match changed {
+            Ok(Ok(())) => {
+                patience = STALLED;
+                leads && std::mem::replace(&mut led, term) < term
+            }
+            Ok(Err(_)) => break,
+            Err(_) => leads && is_stalled(&storage).await,
+        };
+        if writes {
+            // A leader that is cut off writes to itself: ever more rarely.
+            patience = patience.saturating_mul(2);
+            let core = core.clone();
+            // Whether it is answered shows in what is applied.
+            tokio::spawn(async move { write(&core, Batch::default()).await });
         }
     }
     storage.stop(JournalError::Stopped);
+}
+
+async fn is_stalled(storage: &Storage) -> bool {
+    match (storage.last().await, storage.applied().await) {
+        (Ok(last), Ok(applied)) => last.index > applied,
+        (Err(_), _) | (_, Err(_)) => false,
+    }
 }

@@ -7,15 +7,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::Timestamp;
 use pact_proto::model::{NodeName, SpoolEpoch, SpoolNumber, SpoolPosition};
 
-use super::{Changes, LogPayload, LogRecord, Numbered, Point, State, keys, records};
+use super::places::{Place, Places};
+use super::{Changes, Installation, LogPayload, LogRecord, Numbered, Point, State, keys, records};
 use crate::chain::{Seq, Tip};
 use crate::disk::refused;
-use crate::entry::{Answer, Item};
+use crate::entry::{Answer, Committed, Item};
 use crate::error::JournalError;
 use crate::failpoint::{self, Failpoint};
-use crate::replay::{Admitted, OutOfOrder};
+use crate::replay::{Admitted, OutOfOrder, Replay};
 
 impl State {
     /// Applies everything up to an index. The answers are those of the last one, where it was not applied before.
@@ -30,8 +32,7 @@ impl State {
     fn apply(&mut self, index: u64) -> Result<Vec<Answer>, JournalError> {
         failpoint::hit(Failpoint::BeforeApply);
         let LogRecord { term, payload } = self.record(index)?;
-        let tip = self.applied.tip().ok_or_else(|| self.trees.log.damaged(index, "behind an unreadable tip"))?;
-        let mut step = Step { state: self, tip, changes: Changes::default(), fresh: BTreeMap::new() };
+        let mut step = self.step()?;
         let mut answers = Vec::new();
         if let Some(LogPayload::Items(items)) = payload {
             for sealed in &items.sealed {
@@ -46,6 +47,49 @@ impl State {
         self.tip.send_if_modified(|before| std::mem::replace(before, tip) != tip);
         failpoint::hit(Failpoint::AfterApply);
         Ok(answers)
+    }
+
+    /// Puts records of another member behind the own chain, as far as they are not there, and forgets the log. One that
+    /// is behind what is applied changes nothing.
+    pub(super) fn install(&mut self, installation: &Installation) -> Result<(), JournalError> {
+        let point = records::read::<Point>(&installation.snapshot).and_then(|point| Some((point.tip()?, point)));
+        let (want, point) = point.ok_or_else(|| self.foreign("an unreadable snapshot"))?;
+        if point.index <= self.applied.index {
+            return Ok(());
+        }
+        let last = self.log.last().index;
+        let compacted = self.compacted.index;
+        let mut step = self.step()?;
+        for stored in &installation.records {
+            let read = Committed::read(stored).ok_or_else(|| step.state.foreign("an unreadable record"))?;
+            if read.seq > step.tip.seq {
+                let tip = step.tip.follow(stored).map_err(|broken| step.state.foreign(&broken.to_string()))?;
+                step.keep(stored, tip, &read.item, read.commit_time);
+            }
+        }
+        let Step { tip, mut changes, .. } = step;
+        if tip != want {
+            return Err(self.foreign("another chain"));
+        }
+        for index in compacted + 1..=last {
+            self.trees.log.remove(&mut changes.log, index)?;
+        }
+        changes.set(super::name::APPLIED, &point);
+        changes.set(super::name::COMPACTED, &point);
+        changes.promise(self)?;
+        self.log = Places::new(Place { index: point.index, term: point.term });
+        (self.applied, self.compacted, self.replay) = (point.clone(), point, Replay::default());
+        self.tip.send_replace(tip);
+        Ok(())
+    }
+
+    fn foreign(&self, what: &str) -> JournalError {
+        JournalError::damaged(self.disk.path(), format!("tree entries: a leader sent {what}"))
+    }
+
+    fn step(&mut self) -> Result<Step<'_>, JournalError> {
+        let tip = self.applied.tip().ok_or_else(|| self.foreign("an unreadable tip"))?;
+        Ok(Step { state: self, tip, changes: Changes::default(), fresh: BTreeMap::new() })
     }
 
     pub(super) fn record(&self, index: u64) -> Result<LogRecord, JournalError> {
@@ -73,9 +117,15 @@ impl Step<'_> {
             return Ok(answer);
         }
         let (stored, tip) = self.tip.append(sealed);
+        self.keep(&stored, tip, &item, commit_time);
+        Ok(Answer::Appended(tip.seq.0))
+    }
+
+    /// Puts a record behind the chain, and under its keys.
+    fn keep(&mut self, stored: &[u8], tip: Tip, item: &Item, commit_time: Timestamp) {
         self.tip = tip;
-        Numbered::put(&mut self.changes.entries, tip.seq.0, &stored);
-        for key in keys::of(&item, commit_time, tip.seq) {
+        Numbered::put(&mut self.changes.entries, tip.seq.0, stored);
+        for key in keys::of(item, commit_time, tip.seq) {
             self.changes.index.insert(key, keys::PRESENT);
         }
         if let Some(position) = &item.source {
@@ -83,7 +133,6 @@ impl Step<'_> {
             self.changes.sources.insert(key.as_slice(), keys::store_seq(tip.seq));
             self.fresh.insert(key, tip.seq);
         }
-        Ok(Answer::Appended(tip.seq.0))
     }
 
     /// `None` for an item that is new and in order.

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use tokio::sync::watch;
 
-use super::{Hard, Identity, LogRecord, Place, Point, Settings, State, Trees, name, records};
+use super::places::{Place, Places};
+use super::{Hard, Identity, LogRecord, Point, Settings, State, Trees, name, records};
 use crate::chain::{Hash, Tip};
 use crate::disk::Disk;
 use crate::disk::quiet::guard;
@@ -24,9 +25,9 @@ impl State {
         guard(&path, || claim(&mut disk, &trees, settings))?;
         let found = guard(&path, || Found::read(&trees, &path))?;
         let tip = watch::Sender::new(found.tip);
-        let Found { hard, last, applied, compacted, .. } = found;
+        let Found { hard, log, applied, compacted, .. } = found;
         let settings = settings.clone();
-        Ok(Self { disk, trees, settings, hard, last, applied, compacted, replay: Replay::default(), tip })
+        Ok(Self { disk, trees, settings, hard, log, applied, compacted, replay: Replay::default(), tip })
     }
 }
 
@@ -50,7 +51,7 @@ fn claim(disk: &mut Disk, trees: &Trees, settings: &Settings) -> Result<(), Jour
 /// What a database holds, as far as it fits together.
 pub(crate) struct Found {
     pub(crate) hard: Hard,
-    last: Place,
+    log: Places,
     pub(crate) applied: Point,
     pub(crate) compacted: Point,
     pub(crate) tip: Tip,
@@ -61,7 +62,8 @@ impl Found {
         let hard = trees.meta::<Hard>(path, name::HARD)?.unwrap_or_default();
         let applied = trees.meta::<Point>(path, name::APPLIED)?.unwrap_or_default();
         let compacted = trees.meta::<Point>(path, name::COMPACTED)?.unwrap_or_default();
-        let last = read_log(trees, &compacted)?;
+        let log = read_log(trees, &compacted)?;
+        let last = log.last();
         let wrong = |what: String| JournalError::damaged(path, what);
         if last.term > hard.term {
             return Err(wrong(format!("tree log: record {} is of term {}, after the vote", last.index, last.term)));
@@ -71,26 +73,26 @@ impl Found {
         }
         let tip = applied.tip().ok_or_else(|| wrong("tree meta: applied cannot be read".to_owned()))?;
         check_end(trees, path, tip)?;
-        Ok(Self { hard, last, applied, compacted, tip })
+        Ok(Self { hard, log, applied, compacted, tip })
     }
 }
 
-fn read_log(trees: &Trees, compacted: &Point) -> Result<Place, JournalError> {
-    let mut last = Place { index: compacted.index, term: compacted.term };
+fn read_log(trees: &Trees, compacted: &Point) -> Result<Places, JournalError> {
+    let mut log = Places::new(Place { index: compacted.index, term: compacted.term });
     let (first, end) = (trees.log.first()?, trees.log.last()?);
-    if let Some(first) = first.filter(|first| *first != last.index + 1) {
+    if let Some(first) = first.filter(|first| *first != compacted.index + 1) {
         return Err(trees.log.damaged(first, "not the first that should be there"));
     }
     for index in first.unwrap_or(1)..=end.unwrap_or(0) {
         let stored = trees.log.get(index)?.ok_or_else(|| trees.log.damaged(index, "missing"))?;
         let record = records::read::<LogRecord>(&stored).and_then(|record| record.payload.is_some().then_some(record));
         let term = record.ok_or_else(|| trees.log.damaged(index, "unreadable"))?.term;
-        if term < last.term {
+        if term < log.last().term {
             return Err(trees.log.damaged(index, "of a term before the one before it"));
         }
-        last = Place { index, term };
+        log.push(term);
     }
-    Ok(last)
+    Ok(log)
 }
 
 /// Whether the chain ends where it is said to.

@@ -15,7 +15,7 @@ use async_raft::async_trait::async_trait;
 use async_raft::raft::{Entry, MembershipConfig};
 use async_raft::storage::{CurrentSnapshotData, HardState, InitialState};
 
-use super::{Changes, Failed, Hard, LogRecord, Numbered, Place, Point, State, Storage, name, records};
+use super::{Changes, Failed, Hard, Installation, LogRecord, Numbered, Place, Point, State, Storage, name, records};
 use crate::consensus::{Answers, Batch};
 use crate::error::JournalError;
 
@@ -79,17 +79,23 @@ impl RaftStorage<Batch, Answers> for Storage {
 
     async fn finalize_snapshot_installation(
         &self,
-        index: u64,
+        _index: u64,
         _term: u64,
         _delete_through: Option<u64>,
         _id: String,
-        _snapshot: Box<Self::Snapshot>,
+        snapshot: Box<Self::Snapshot>,
     ) -> Result<()> {
-        self.with(move |state| state.install(index)).await
+        let installation: Option<Installation> = records::read(snapshot.get_ref());
+        self.with(move |state| state.install(&installation.unwrap_or_default())).await
     }
 
+    /// Always of now: async-raft asks again and again for one that it finds too old.
     async fn get_current_snapshot(&self) -> Result<Option<CurrentSnapshotData<Self::Snapshot>>> {
-        self.with(|state| Ok((state.compacted.index > 0).then(|| state.snapshot()))).await
+        self.with(|state| {
+            state.compact()?;
+            Ok((state.compacted.index > 0).then(|| state.snapshot()))
+        })
+        .await
     }
 }
 
@@ -102,11 +108,12 @@ impl State {
     /// A member that is alone and died between its first vote and its first entry votes again: async-raft would wait
     /// for others for ever, and there is nobody to whom it could vote twice.
     fn initial(&self) -> InitialState {
-        let never_led = self.settings.members.len() == 1 && self.last.index == 0;
+        let last = self.log.last();
+        let never_led = self.settings.members.len() == 1 && last.index == 0;
         let hard = if never_led { Hard::default() } else { self.hard.clone() };
         InitialState {
-            last_log_index: self.last.index,
-            last_log_term: self.last.term,
+            last_log_index: last.index,
+            last_log_term: last.term,
             last_applied_log: self.applied.index,
             hard_state: HardState { current_term: hard.term, voted_for: hard.voted_for },
             membership: self.membership(),
@@ -129,7 +136,7 @@ impl State {
         if start.max(1) <= compacted {
             entries.push(Entry::new_snapshot_pointer(compacted, term, String::new(), self.membership()));
         }
-        for index in start.max(compacted + 1)..stop.min(self.last.index + 1) {
+        for index in start.max(compacted + 1)..stop.min(self.log.last().index + 1) {
             let entry = self.record(index)?.entry(index);
             entries.push(entry.ok_or_else(|| self.trees.log.damaged(index, "unreadable"))?);
         }
@@ -139,41 +146,40 @@ impl State {
     /// Writes what is not there yet. The first entry of another term takes the place of that one and all behind it.
     fn replicate(&mut self, records: Vec<(u64, Option<LogRecord>)>) -> Result<(), JournalError> {
         let mut changes = Changes::default();
-        let mut last = self.last;
+        let mut log = self.log.clone();
         for (index, record) in records {
             let record = record.ok_or_else(|| self.trees.log.damaged(index, "of a kind that is never sent"))?;
-            let term = record.term;
-            if index <= last.index {
-                if self.holds(index, term)? {
+            let (place, last) = (Place { index, term: record.term }, log.last().index);
+            if index <= last {
+                if log.holds(place) {
                     continue;
                 }
                 if index <= self.applied.index {
                     return Err(self.trees.log.damaged(index, "applied, and the leader has another one"));
                 }
-                for behind in index..=self.last.index {
+                for behind in index..=last {
                     self.trees.log.remove(&mut changes.log, behind)?;
                 }
-            } else if index != last.index + 1 {
+                log.cut(index);
+            } else if index != last + 1 {
                 return Err(self.trees.log.damaged(index, "not the next one"));
             }
             Numbered::put(&mut changes.log, index, &records::store(&record));
-            last = Place { index, term };
+            log.push(place.term);
         }
-        if last == self.last {
+        if log.last() == self.log.last() {
             return Ok(());
         }
         changes.promise(self)?;
-        self.last = last;
+        self.log = log;
         Ok(())
-    }
-
-    /// Whether the log has this entry. What is compacted was applied, and two entries of one index are never committed.
-    fn holds(&self, index: u64, term: u64) -> Result<bool, JournalError> {
-        Ok(index <= self.compacted.index || self.record(index)?.term == term)
     }
 
     /// Takes what is applied out of the log. The promise covers what was applied before, too.
     fn compact(&mut self) -> Result<(), JournalError> {
+        if self.compacted.index == self.applied.index {
+            return Ok(());
+        }
         let mut changes = Changes::default();
         for index in self.compacted.index + 1..=self.applied.index {
             self.trees.log.remove(&mut changes.log, index)?;
@@ -181,6 +187,7 @@ impl State {
         let compacted = self.applied.clone();
         changes.set(name::COMPACTED, &compacted);
         changes.promise(self)?;
+        self.log.compact(Place { index: compacted.index, term: compacted.term });
         self.compacted = compacted;
         Ok(())
     }
@@ -193,14 +200,5 @@ impl State {
             membership: self.membership(),
             snapshot: Box::new(Cursor::new(records::store(&self.compacted))),
         }
-    }
-
-    /// A snapshot that is behind what is applied changes nothing.
-    fn install(&mut self, index: u64) -> Result<(), JournalError> {
-        if index <= self.applied.index {
-            return Ok(());
-        }
-        let what = "a member that lacks more than the log of the others holds must be restored from a backup";
-        Err(JournalError::Foreign { path: self.settings.directory.clone(), what: what.to_owned() })
     }
 }

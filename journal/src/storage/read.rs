@@ -84,6 +84,21 @@ impl Reader {
         Follow { reader: self.clone(), next: from.max(Seq(1)), waiting: VecDeque::new() }
     }
 
+    /// Stored records as they are, from a seq on, as many as one look at the disk brings.
+    pub(crate) fn stored(&self, from: Seq) -> Result<Vec<Vec<u8>>, JournalError> {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        for seq in from.0.max(1)..=self.tip().seq.0 {
+            if records.len() >= MOST_ENTRIES || bytes > MOST_BYTES {
+                break;
+            }
+            let stored = guard(&self.path, || self.trees.entries.get(seq))?;
+            let stored = stored.ok_or_else(|| self.trees.entries.damaged(seq, "missing"))?;
+            bytes += stored.len();
+            records.push(stored);
+        }
+        Ok(records)
+    }
+
     /// The last record of a spool that is in the chain; 0 where there is none.
     pub fn acknowledged(&self, node: &NodeName, epoch: SpoolEpoch) -> Result<SpoolNumber, JournalError> {
         guard(&self.path, || super::apply::last_number(&self.trees.sources, node, epoch, &self.path))

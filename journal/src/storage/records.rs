@@ -82,6 +82,15 @@ pub(crate) struct Point {
     pub(crate) hash: Vec<u8>,
 }
 
+/// What a member lacks, as its own core is given it: a leader's snapshot, and the records that lead to it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Installation {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) snapshot: Vec<u8>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub(crate) records: Vec<Vec<u8>>,
+}
+
 /// Whose journal it is.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Identity {

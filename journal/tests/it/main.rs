@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod append;
+mod cluster;
 mod damage;
 mod read;
 mod restart;
