@@ -47,6 +47,10 @@ fn round(seed: u64) -> usize {
     let cluster = Cluster::new(seed);
     let clients = Clients::start(&cluster, seed);
     let mut dice = Dice::new(seed);
+    let begun = Instant::now() + AGREEMENT;
+    while !cluster.barrier(LEADERLESS * 10) {
+        assert!(Instant::now() < begun, "seed {seed}: no first leader: {}", cluster.describe());
+    }
     let end = Instant::now() + TROUBLE;
     while Instant::now() < end {
         trouble(&cluster, &mut dice);
@@ -65,12 +69,12 @@ fn round(seed: u64) -> usize {
 
 fn trouble(cluster: &Cluster, dice: &mut Dice) {
     let one = MEMBERS[usize::try_from(dice.below(3)).unwrap()];
-    match dice.below(10) {
-        0 | 1 => cluster.kill(one),
-        2 => cluster.leader().into_iter().for_each(|leader| cluster.kill(leader)),
+    match dice.below(12) {
+        0 => cluster.kill(one),
+        1 | 2 => cluster.leader().into_iter().for_each(|leader| cluster.kill(leader)),
         3 => cluster.net.isolate(one),
         4 => cluster.net.cut(one, MEMBERS[usize::try_from(dice.below(3)).unwrap()]),
-        5 => cluster.net.be_bad(dice.below(30), dice.below(40), dice.below(20)),
+        5 => cluster.net.be_bad(dice.below(25), dice.below(40), dice.below(20)),
         6 | 7 => cluster.net.heal(),
         _ => MEMBERS.into_iter().for_each(|member| cluster.start(member)),
     }
