@@ -109,8 +109,8 @@ pub(crate) mod name {
 
 /// A failure, for all who ask: it is the same one.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Failed(#[source] pub Arc<JournalError>);
+#[error(transparent)]
+pub struct Failed(pub Arc<JournalError>);
 
 impl Storage {
     /// Opens or makes a journal, and checks what can be checked without reading all of the chain.

@@ -110,10 +110,6 @@ impl<T: Transport> Consensus for Raft<T> {
         write(&self.core, batch).await?.0.ok_or(Unavailable::Unknown)
     }
 
-    async fn barrier(&self) -> Result<(), Unavailable> {
-        write(&self.core, Batch::default()).await.map(drop)
-    }
-
     fn members(&self) -> Members {
         let leader = self.core.metrics().borrow().current_leader.map(MemberId);
         Members { me: self.me, all: self.all.clone(), leader }

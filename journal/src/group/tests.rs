@@ -32,10 +32,6 @@ impl Consensus for Gate {
         }
     }
 
-    async fn barrier(&self) -> Result<(), Unavailable> {
-        Ok(())
-    }
-
     fn members(&self) -> Members {
         Members { me: MemberId(1), all: [MemberId(1)].into(), leader: None }
     }

@@ -152,12 +152,14 @@ fn holes_and_other_pasts_are_refused_for_good() {
 #[test]
 fn what_is_compacted_is_a_pointer_and_an_old_snapshot_changes_nothing() {
     let mut case = Case::new(3);
-    block_on(async {
+    let old = block_on(async {
         case.vote(1).await;
         case.replicate(&[(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]).await.unwrap();
         let storage = case.storage();
         storage.replicate_to_state_machine(&[(&3, &Batch::default())]).await.unwrap();
-        assert_eq!(storage.do_log_compaction().await.unwrap().index, 3);
+        let old = storage.do_log_compaction().await.unwrap();
+        assert_eq!(old.index, 3);
+        store(&Installation { snapshot: old.snapshot.into_inner(), records: Vec::new() })
     });
     case.reopen();
     block_on(async {
@@ -169,8 +171,9 @@ fn what_is_compacted_is_a_pointer_and_an_old_snapshot_changes_nothing() {
             let entries = storage.get_log_entries(start, stop).await.unwrap();
             assert_eq!(entries.iter().map(|e| (e.index, e.term)).collect::<Vec<_>>(), expected, "{start}..{stop}");
         }
-        let (id, snapshot) = storage.create_snapshot().await.unwrap();
-        storage.finalize_snapshot_installation(2, 1, None, id, snapshot).await.unwrap();
+        let (id, mut snapshot) = storage.create_snapshot().await.unwrap();
+        snapshot.get_mut().extend(old);
+        storage.finalize_snapshot_installation(3, 1, None, id, snapshot).await.unwrap();
         case.replicate(&[(2, 1), (3, 1), (4, 1), (5, 1), (6, 1)]).await.unwrap();
         storage.replicate_to_state_machine(&[(&6, &Batch::default())]).await.unwrap();
         assert_eq!(case.applied(), ["1 1", "2 1", "3 1", "4 1", "5 1", "6 1"]);
