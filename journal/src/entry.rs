@@ -56,9 +56,9 @@ pub struct Item {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Answer {
     /// It is in the log, here, since now.
-    Appended(u64),
+    Appended(Seq),
     /// It is in the log, here, since it was appended the first time.
-    Known(u64),
+    Known(Seq),
     /// It is not in the log: of its spool, this number must come first.
     Gap(u64),
     /// It is not in the log: numbers count from 1.

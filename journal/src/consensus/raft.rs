@@ -161,3 +161,6 @@ async fn is_stalled(storage: &Storage) -> bool {
         (Err(_), _) | (_, Err(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use async_raft::storage::HardState;
 use jiff::Timestamp;
 
 use super::*;
+use crate::chain::Seq;
 use crate::consensus::Batch;
 use crate::entry::{Answer, Item};
 
@@ -88,7 +89,7 @@ fn applying_fills_gaps_from_the_log_and_never_repeats() {
         case.replicate(&[(1, 1), (2, 1), (3, 1), (4, 1)]).await.unwrap();
         let storage = case.storage();
         let apply = async |index: u64| storage.apply_entry_to_state_machine(&index, &Batch::default()).await.unwrap().0;
-        assert_eq!(apply(3).await, Some(vec![Answer::Appended(3)]));
+        assert_eq!(apply(3).await, Some(vec![Answer::Appended(Seq(3))]));
         assert_eq!(apply(2).await, None);
         let other = Batch(vec![b"not in the log".to_vec()]);
         storage.replicate_to_state_machine(&[(&2, &other), (&4, &other)]).await.unwrap();

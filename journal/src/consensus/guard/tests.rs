@@ -153,6 +153,9 @@ fn a_follower_believes_only_what_it_compared() {
             assert_eq!(member.receiving.append(request).await.unwrap(), answer, "{what}");
             assert_eq!(member.terms().await, log, "{what}");
             member.applied(applied).await;
+            // A later leader makes the core say where it believes that its log ends: by that it votes.
+            member.receiving.append(self::request(9, (0, 0), &[], 0)).await.unwrap();
+            assert_eq!(member.core.metrics().borrow().last_log_index, log.len() as u64, "{what}");
         });
     }
 }
