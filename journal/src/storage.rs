@@ -127,6 +127,11 @@ impl Storage {
         self.shared.reader.clone()
     }
 
+    /// Where the database is, for errors about it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
     /// The first failure, when there is one. The owner ends the process with it; nothing is written after it.
     pub async fn failed(&self) -> Failed {
         let mut failure = self.shared.failure.subscribe();

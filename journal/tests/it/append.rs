@@ -5,6 +5,7 @@ use pact_journal::chain::Seq;
 use pact_journal::consensus::MemberId;
 use pact_journal::entry::{Answer, Index, InvalidItem, Item, Key, MOST_KEY, MOST_PAYLOAD};
 use pact_journal::group::AppendError;
+use pact_journal::storage::{Settings, Storage};
 
 use crate::support::{all, at, open, open_as, plain, runtime, settings, sourced};
 
@@ -130,9 +131,10 @@ fn a_journal_of_somebody_else_is_not_used() {
         let own = settings(place.path());
         open(place.path()).await.unwrap().close().await;
         for (other, word) in [
-            (pact_journal::storage::Settings { cluster: "other".into(), ..own.clone() }, "cluster test"),
-            (pact_journal::storage::Settings { member: MemberId(2), ..own.clone() }, "member 1"),
-            (pact_journal::storage::Settings { members: [MemberId(1), MemberId(2)].into(), ..own.clone() }, "[1]"),
+            (Settings { cluster: "other".into(), ..own.clone() }, "cluster test"),
+            (Settings { member: MemberId(2), ..own.clone() }, "member 2 is none of the members"),
+            (Settings { member: MemberId(2), members: [MemberId(2)].into(), ..own.clone() }, "member 1 of [1]"),
+            (Settings { members: [MemberId(1), MemberId(2)].into(), ..own.clone() }, "[1]"),
         ] {
             let error = open_as(&other).await.err().unwrap();
             assert!(matches!(error, JournalError::Foreign { .. }) && error.to_string().contains(word), "{error}");
@@ -146,7 +148,7 @@ fn two_members_never_share_a_directory() {
     let place = tempfile::tempdir().unwrap();
     runtime().block_on(async {
         let _first = open(place.path()).await.unwrap();
-        let second = pact_journal::storage::Storage::open(&settings(place.path()));
+        let second = Storage::open(&settings(place.path()));
         assert!(matches!(second.err(), Some(JournalError::InUse { .. })));
     });
 }
