@@ -7,4 +7,5 @@ mod damage;
 mod read;
 mod restart;
 mod schedule;
+mod serve;
 mod support;
