@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -54,6 +54,8 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
     let acceptor = tls::acceptor(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // Before anybody can know that there is something to end.
+        let ended = Ended::watch()?;
         // Before the files are opened, because a second member on the same address should not touch them.
         let listen = |source| ServiceError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
@@ -65,7 +67,7 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
         let (member, last) = (config.member, journal.reader().tip().seq.0);
         let door = Arc::new(Door::new(acceptor, uplinks, voice, closing));
         say(&format!("member {member} of {:?} listens on {address}; its last record is {last}", config.cluster));
-        live(&journal, door, listener, close).await?;
+        live(&journal, door, listener, close, ended).await?;
         // Whoever still has it is a stream that did not hear; what was acknowledged is on disk.
         if let Some(journal) = Arc::into_inner(journal) {
             journal.close().await;
@@ -79,17 +81,35 @@ async fn live(
     door: Arc<Door>,
     listener: TcpListener,
     close: watch::Sender<bool>,
+    mut ended: Ended,
 ) -> Result<(), ServiceError> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut serving = std::pin::pin!(door.serve(listener));
     tokio::select! {
         () = serving.as_mut() => {}
         failed = journal.failed() => return Err(failed.into()),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = ended.asked() => {}
     }
     close.send_replace(true);
     // Whoever does not listen now is told by the end of the connection.
     let _late = timeout(GOODBYE, serving).await;
     Ok(())
+}
+
+/// Whether somebody wants the member to end.
+struct Ended {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ended {
+    fn watch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -61,6 +61,8 @@ fn life(site: &Site, leaves: &[Leaf], failpoint: &str, acknowledged: &Acknowledg
 }
 
 fn check(site: &Site, acknowledged: &Acknowledged, why: &str) {
+    // What was acknowledged is in the log; a member that begins again puts into the chain what was not there yet.
+    site.start().stop();
     let records = site.records();
     for name in NODES {
         let own = records.iter().filter(|record| record.contains(&format!(" node:{name} ")));
@@ -95,9 +97,7 @@ fn killed_at_every_named_place() {
         for nth in [1, 2, 3, 4, 5, 7, 9, 12] {
             let name = format!("{point}:{nth}");
             assert!(life(&site, &leaves, &name, &acknowledged), "{name} was never reached");
-            if site.path("data/head").exists() {
-                check(&site, &acknowledged, &name);
-            }
+            check(&site, &acknowledged, &name);
         }
         assert!(!life(&site, &leaves, "", &acknowledged), "{point}: it ended by itself");
         check(&site, &acknowledged, point);

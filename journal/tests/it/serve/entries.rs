@@ -147,7 +147,8 @@ fn what_is_wrong_is_refused_and_recorded() {
             rejected.len() == 1 && rejected[0].contains(&says) && rejected[0].contains(why),
             "{what}: {rejected:?}"
         );
-        let numbers: Vec<u64> = taken.iter().map(|record| record.rsplit_once(' ').unwrap().1.parse().unwrap()).collect();
+        let numbers: Vec<u64> =
+            taken.iter().map(|record| record.rsplit_once(' ').unwrap().1.parse().unwrap()).collect();
         assert_eq!(numbers, (1..=last + 2).collect::<Vec<_>>(), "{what}");
     }
 }

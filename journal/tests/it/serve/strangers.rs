@@ -5,16 +5,17 @@ use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
 use pact_xtask::authority::{Asked, Authority, Leaf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::caller::{Raw, Uplink, Way, spool};
-use super::member::{PATIENCE, Site};
+use super::member::{Member, PATIENCE, Site};
 use crate::support::runtime;
 
 /// A certificate, what whoever shows it hears, and what the member says of it.
 type Stranger = (&'static str, Option<Leaf>, &'static str, &'static str);
 
 fn in_the_handshake(site: &Site) -> Vec<Stranger> {
-    let other = Authority::new("site").unwrap();
+    let (other, same) = (Authority::new("elsewhere").unwrap(), Authority::new("site").unwrap());
     let asked = Asked::new(&["n1"], &["pact://node/n1"]);
     let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
     let expired = site.authority.leaf(&Asked { not_after: now - hour, ..asked.clone() }).unwrap();
@@ -22,8 +23,9 @@ fn in_the_handshake(site: &Site) -> Vec<Stranger> {
     vec![
         ("no certificate", None, "CertificateRequired", "peer sent no certificates"),
         ("another authority", Some(other.node("n1").unwrap()), "UnknownCA", "UnknownIssuer"),
+        ("another of that name", Some(same.node("n1").unwrap()), "DecryptError", "BadSignature"),
         ("expired", Some(expired), "CertificateExpired", "certificate expired"),
-        ("not yet valid", Some(early), "CertificateUnknown", "certificate not valid yet"),
+        ("not yet valid", Some(early), "CertificateExpired", "certificate not valid yet"),
     ]
 }
 
@@ -42,25 +44,33 @@ fn by_name(site: &Site) -> Vec<Stranger> {
     ]
 }
 
+fn is_named(member: &Member, what: &str, says: &str) {
+    let said = member.until(says).unwrap_or_else(|said| panic!("{what}: {said:?}"));
+    assert!(said.starts_with("pact-journal: 127.0.0.1:"), "{what}: {said}");
+}
+
 #[test]
 fn strangers_do_not_come_in() {
     let site = Site::new();
     let ca = site.authority.certificate();
     let member = site.start();
     runtime().block_on(async {
-        for (what, leaf, hears, says) in in_the_handshake(&site).into_iter().chain(by_name(&site)) {
+        for (what, leaf, hears, says) in in_the_handshake(&site) {
             let way = Way { to: member.address, ca: &ca, as_: leaf.as_ref(), window: None };
-            let heard = match way.open().await {
-                Err(error) => error,
-                Ok(mut uplink) => {
-                    // It may be refused before it has said anything.
-                    let _sent = uplink.send(Raw::greeting(7)).await;
-                    uplink.refused().await.map_or_else(|error| error, |(_, _, reason)| reason)
-                }
-            };
+            // The client is done with its half before the member has seen the certificate; then comes the alert.
+            let mut stream = way.tls().await.unwrap();
+            let heard = stream.read(&mut [0; 1024]).await.unwrap_err().to_string();
             assert!(heard.contains(hears), "{what}: {heard}");
-            let said = member.until(says).unwrap_or_else(|said| panic!("{what}: {said:?}"));
-            assert!(said.starts_with("pact-journal: 127.0.0.1:"), "{what}: {said}");
+            is_named(&member, what, says);
+        }
+        for (what, leaf, hears, says) in by_name(&site) {
+            let way = Way { to: member.address, ca: &ca, as_: leaf.as_ref(), window: None };
+            let mut uplink = way.open().await.unwrap();
+            // It may be refused before it has said anything.
+            let _sent = uplink.send(Raw::greeting(7)).await;
+            let (_, _, heard) = uplink.refused().await.unwrap();
+            assert!(heard.contains(hears), "{what}: {heard}");
+            is_named(&member, what, says);
         }
     });
     member.stop();
@@ -103,7 +113,6 @@ fn noise_ends_its_own_connection() {
         member.until("TLS: ").unwrap();
     }
     runtime().block_on(async {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let way = Way { to: member.address, ca: &ca, as_: Some(&leaf), window: None };
         for noise in
             [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 600], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff"]
