@@ -28,7 +28,7 @@ fn a_damaged_journal_is_named_and_not_served() {
     let whole = std::fs::read(&database).unwrap();
     type Damage = fn(&std::path::Path, u64);
     let damages: [(&str, Damage); 3] = [
-        ("cut", |db, size| truncate(db, size / 2)),
+        ("cut", |db, _| truncate(db, 1000)),
         ("flipped", |db, size| (0..size).step_by(97).for_each(|at| flip(db, at))),
         ("gone", |db, _| std::fs::remove_file(db).unwrap()),
     ];

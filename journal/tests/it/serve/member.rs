@@ -88,9 +88,11 @@ impl Site {
 
     /// Starts one that must end by itself; what it said.
     pub(crate) fn fails(&self) -> String {
-        let output = self.command().stdin(Stdio::null()).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        String::from_utf8(output.stderr).unwrap()
+        let mut member = Member::spawn(&mut self.command());
+        let status = member.ended();
+        let said: Vec<_> = member.lines.iter().collect();
+        assert_eq!(status.code(), Some(1), "{said:?}");
+        said.join("\n")
     }
 
     /// What `pact-journal verify --list` says of the files: all that is on record, and that it holds.
