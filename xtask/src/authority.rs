@@ -61,8 +61,8 @@ impl Authority {
         asked.distinguished_name.push(DnType::CommonName, name);
         asked.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         asked.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().map_err(failed)?;
-        Ok(Self { issuer: CertifiedIssuer::self_signed(asked, key).map_err(failed)? })
+        let key = KeyPair::generate()?;
+        Ok(Self { issuer: CertifiedIssuer::self_signed(asked, key)? })
     }
 
     /// Its own certificate, as PEM: what others must know to believe it.
@@ -83,17 +83,17 @@ impl Authority {
     /// Whatever is asked for.
     pub fn leaf(&self, asked: &Asked<'_>) -> Result<Leaf> {
         let hosts: Vec<_> = asked.hosts.iter().map(|host| (*host).to_owned()).collect();
-        let mut made = CertificateParams::new(hosts).map_err(failed)?;
+        let mut made = CertificateParams::new(hosts)?;
         for uri in asked.uris {
-            made.subject_alt_names.push(SanType::URI((*uri).try_into().map_err(failed)?));
+            made.subject_alt_names.push(SanType::URI((*uri).try_into()?));
         }
         made.distinguished_name.push(DnType::CommonName, asked.hosts.first().copied().unwrap_or("nobody"));
         made.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         // Every machine is a client of some and a server of others.
         made.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         (made.not_before, made.not_after) = (asked.not_before.into(), asked.not_after.into());
-        let key = KeyPair::generate().map_err(failed)?;
-        let certificate = made.signed_by(&key, &self.issuer).map_err(failed)?;
+        let key = KeyPair::generate()?;
+        let certificate = made.signed_by(&key, &self.issuer)?;
         Ok(Leaf { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 }
@@ -109,6 +109,8 @@ impl Leaf {
     }
 }
 
-fn failed(error: rcgen::Error) -> Error {
-    Error::failed(format!("a certificate cannot be made: {error}"))
+impl From<rcgen::Error> for Error {
+    fn from(error: rcgen::Error) -> Self {
+        Self::failed(format!("a certificate cannot be made: {error}"))
+    }
 }

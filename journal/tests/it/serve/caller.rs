@@ -119,7 +119,7 @@ impl Uplink {
         uplink.send(Raw::greeting(epoch)).await?;
         match uplink.next().await? {
             Kind::Welcome(welcome) => Ok((uplink, welcome.next_number)),
-            other => Err(format!("{other:?}")),
+            other @ (Kind::Acknowledged(_) | Kind::Refused(_)) => Err(format!("{other:?}")),
         }
     }
 
@@ -150,7 +150,9 @@ impl Uplink {
             match self.next().await? {
                 Kind::Acknowledged(acknowledged) if acknowledged.number == number => return Ok(()),
                 Kind::Acknowledged(acknowledged) if acknowledged.number < number => {}
-                other => return Err(format!("{other:?}")),
+                other @ (Kind::Acknowledged(_) | Kind::Refused(_) | Kind::Welcome(_)) => {
+                    return Err(format!("{other:?}"));
+                }
             }
         }
     }

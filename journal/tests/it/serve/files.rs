@@ -9,6 +9,11 @@ use crate::support::{flip, runtime, truncate};
 /// An account that owns nothing.
 const NOBODY: u32 = 65_534;
 
+/// What becomes of a file, given its size.
+type Damage = fn(&std::path::Path, u64);
+/// A file, what it says, and what that gets.
+type Wrong<'a> = (&'a str, &'a str, &'a str);
+
 fn with_records() -> Site {
     let site = Site::new();
     let member = site.start();
@@ -26,7 +31,6 @@ fn a_damaged_journal_is_named_and_not_served() {
     let site = with_records();
     let database = site.path("data/sled/db");
     let whole = std::fs::read(&database).unwrap();
-    type Damage = fn(&std::path::Path, u64);
     let damages: [(&str, Damage); 3] = [
         ("cut", |db, _| truncate(db, 1000)),
         ("flipped", |db, size| (0..size).step_by(97).for_each(|at| flip(db, at))),
@@ -69,7 +73,6 @@ fn what_the_configuration_names_must_be_right() {
     let key = std::fs::read_to_string(site.path("member.key")).unwrap();
     let other = site.authority.member(2, &["localhost"]).unwrap();
     let node = site.node("n1");
-    type Wrong<'a> = (&'a str, &'a str, &'a str);
     let wrongs: [Wrong<'_>; 7] = [
         ("member.pem", &other.certificate, "it is the certificate of pact://member/2, and this is pact://member/1"),
         ("member.pem", &node.certificate, "it is the certificate of pact://node/n1, and this is pact://member/1"),
