@@ -1,6 +1,9 @@
 //! The agent as it runs on a node, seen from outside and through `pact`.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
 
 use pact_xtask::node::{Account, Node};
 
@@ -33,21 +36,71 @@ fn children(pid: u32) -> Vec<String> {
     children.map(|status| value(&status, "Name")).collect()
 }
 
-/// What the filter refuses is a unit test's business; here it is there, and on every thread.
+/// Every thread of a process has so many filters, and gains nothing by what it executes.
+fn is_held(pid: u32, filters: &str) {
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap();
+        for (key, expected) in [("Seccomp", "2"), ("Seccomp_filters", filters), ("NoNewPrivs", "1")] {
+            assert_eq!(value(&status, key), expected, "{key} of the thread {}", value(&status, "Name"));
+        }
+    }
+}
+
+/// What the filters refuse is the business of unit tests; here they are there.
 #[test]
 fn the_agent_that_serves_is_held_to_starting_nothing() {
     let node = node::with(&[]);
     let said = node.run(Account::Alice, &["-c", "uname -s"]).unwrap();
     assert_eq!((said.stdout.as_str(), said.code), ("Linux\n", Some(0)), "{said:?}");
-    let threads: Vec<_> = fs::read_dir(format!("/proc/{}/task", node.agent_pid())).unwrap().flatten().collect();
-    assert!(threads.len() > 1, "the spool has a thread of its own");
-    for thread in threads {
-        let status = fs::read_to_string(thread.path().join("status")).unwrap();
-        for (key, expected) in [("Seccomp", "2"), ("Seccomp_filters", "1"), ("NoNewPrivs", "1")] {
-            assert_eq!(value(&status, key), expected, "{key} of the thread {}", value(&status, "Name"));
-        }
-    }
+    is_held(node.agent_pid(), "1");
     assert_eq!(children(node.agent_pid()), ["pact-launcher"]);
+}
+
+#[test]
+fn pact_is_held_while_it_talks_to_the_agent() {
+    let node = node::with(&[]);
+    let mut pact = node.pact(Account::Alice, &[]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut lines, mut said) = (pact.stdin.take().unwrap(), String::new());
+    writeln!(lines, "uname -s").unwrap();
+    BufReader::new(pact.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "Linux\n");
+    is_held(pact.id(), "1");
+    // Whoever is not dumpable is root's to look at, not its own account's.
+    assert_eq!(fs::metadata(format!("/proc/{}/environ", pact.id())).unwrap().uid(), 0);
+    assert_eq!(children(pact.id()), Vec::<String>::new());
+    drop(lines);
+    assert_eq!(pact.wait().unwrap().code(), Some(0));
+}
+
+/// Lines that the policy permits: where they lead is the kernel's business.
+#[test]
+fn what_a_program_names_and_may_not_have_stays_closed() {
+    let node = node::with(&[]);
+    let (secret, link) = (node.path("etc/policy.toml"), "/tmp/pact-test-link-to-shadow");
+    assert!(node.enter("mount").args(["-t", "tmpfs", "tmpfs", "/tmp"]).status().unwrap().success());
+    assert!(node.enter("ln").args(["-s", "/etc/shadow", link]).status().unwrap().success());
+    for line in [
+        "cat /etc/shadow",
+        "cat //etc///shadow",
+        "cat /proc/self/cwd/shadow",
+        "cat /proc/self/root/etc/shadow",
+        "cat /proc/1/environ",
+        "cat /proc/1/fd/0",
+        "cat /dev/fd/3",
+        "cat /dev/mem",
+        "cat /dev/tty",
+        "tail -c +1 /etc/shadow",
+        &format!("cat {link}"),
+        &format!("cat {}", secret.display()),
+        &format!("grep -r '' {}", node.path("spool").display()),
+    ] {
+        let said = node.run(Account::Alice, &["-c", line]).unwrap();
+        assert!(said.stdout.is_empty() && said.code != Some(0) && !said.stderr.is_empty(), "{line}: {said:?}");
+        assert!(lines_of_alice(&node).iter().any(|record| record.contains(line)), "{line} is not on record");
+    }
+    let said = node.run(Account::Alice, &["-c", "cat /proc/self/environ"]).unwrap();
+    let names: Vec<_> = said.stdout.split_terminator('\0').filter_map(|pair| pair.split('=').next()).collect();
+    assert_eq!(names, ["PATH", "HOME", "LANG", "TERM"]);
 }
 
 fn lines_of_alice(node: &Node) -> Vec<String> {
