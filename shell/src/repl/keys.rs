@@ -38,11 +38,13 @@ fn without_editor(mut keys: Keybindings) -> Keybindings {
 }
 
 /// What people's hands know from other shells: Ctrl-Z suspends, and here does nothing; Ctrl-_, which a terminal sends as
-/// Ctrl-7, undoes; Ctrl-G gives up a search or a menu.
+/// Ctrl-7, undoes; Ctrl-G gives up a search or a menu; Ctrl-W takes a word with its punctuation, such as a whole path.
 fn as_elsewhere(mut keys: Keybindings) -> Keybindings {
     keys.remove_binding(KeyModifiers::CONTROL, KeyCode::Char('z'));
     keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('7'), ReedlineEvent::Edit(vec![EditCommand::Undo]));
     keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('g'), ReedlineEvent::Esc);
+    let word = ReedlineEvent::Edit(vec![EditCommand::CutBigWordLeft]);
+    keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('w'), word);
     keys
 }
 

@@ -7,6 +7,8 @@ use crate::node::{Account, Node, until};
 use crate::seat::{CTRL_C, CTRL_D, ENTER, PROMPT, Seat};
 
 const CTRL_BACKSLASH: &str = "\x1c";
+const CTRL_W: &str = "\x17";
+const CTRL_Y: &str = "\x19";
 const CTRL_Z: &str = "\x1a";
 const ESCAPE: &str = "\x1b";
 
@@ -129,6 +131,18 @@ fn what_is_typed_before_the_first_prompt_is_not_lost() {
     seat.shows("\nLinux");
     seat.typed("whoa");
     until("the line on record", || node.records().iter().any(|r| r.contains("LINE") && r.contains("uname -s")));
+}
+
+#[test]
+fn ctrl_w_takes_a_whole_path_and_ctrl_y_brings_it_back() {
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.keys("cat /var/log/messages");
+    seat.typed("cat /var/log/messages");
+    seat.keys(CTRL_W);
+    seat.typed("cat ");
+    seat.keys(CTRL_Y);
+    seat.typed("cat /var/log/messages");
 }
 
 #[test]
