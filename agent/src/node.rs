@@ -19,6 +19,8 @@ pub(crate) struct Node {
     pub(crate) policy: Policy,
     /// What may be started at all.
     pub(crate) whitelist: Whitelist,
+    /// The schemas of all programs as they go to clients, by name: made once, because every session gets them.
+    pub(crate) schemas: BTreeMap<String, String>,
     /// Where everything is on record.
     pub(crate) spool: Spool,
     /// What makes hosts.

@@ -76,6 +76,7 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
         let node = Node {
             place: Place { node: config.node, vcluster: config.vcluster },
             policy,
+            schemas: whitelist.programs().map(|p| (p.name().to_string(), p.schema().to_json())).collect(),
             whitelist,
             spool,
             launcher,

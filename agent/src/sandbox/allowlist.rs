@@ -15,6 +15,8 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
+use super::bpf::{self, Answer};
+
 /// Memory, files that are open, time, signals among a stage's own processes, threads, and what tells about oneself.
 const ALWAYS: &[c_long] = &[
     // Memory.
@@ -249,16 +251,26 @@ impl Allowlist {
     }
 
     fn compile(rules: Rules) -> Result<Self, AllowlistError> {
-        let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(wrong)?;
-        let missing = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-        let filter = SeccompFilter::new(rules, missing, SeccompAction::Allow, arch).map_err(wrong)?;
-        BpfProgram::try_from(filter).map(|program| Self(Arc::new(program))).map_err(wrong)
+        let answers = rules.into_iter().map(|(call, rules)| Ok((call, answer(call, rules)?)));
+        let answers = answers.collect::<Result<_, BackendError>>().map_err(wrong)?;
+        Ok(Self(Arc::new(bpf::by_tree(&answers))))
     }
 
     /// Bounds this process, for good; sets no_new_privs.
     pub fn enforce(&self) -> Result<(), AllowlistError> {
         seccompiler::apply_filter(&self.0).map_err(|error| AllowlistError(error.to_string()))
     }
+}
+
+/// Without rules a call is allowed; with some, it is allowed where one of them holds.
+fn answer(call: c_long, rules: Vec<SeccompRule>) -> Result<Answer, BackendError> {
+    if rules.is_empty() {
+        return Ok(Answer::Allow);
+    }
+    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    let missing = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    let filter = SeccompFilter::new([(call, rules)].into(), missing, SeccompAction::Allow, arch)?;
+    BpfProgram::try_from(filter).map(Answer::Ask)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]

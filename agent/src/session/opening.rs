@@ -103,7 +103,7 @@ fn context(session: &Session<'_>) -> Context {
         vcluster: node.place.vcluster.to_string(),
         principal: session.identity.author(&node.place.node).to_string(),
         roles: session.identity.roles().iter().map(ToString::to_string).collect(),
-        programs: visible.programs.iter().map(|program| program.schema().to_json()).collect(),
+        programs: visible.programs.iter().filter_map(|p| node.schemas.get(p.name().as_str()).cloned()).collect(),
         commands: visible.commands.iter().map(|name| (*name).to_owned()).collect(),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
