@@ -42,6 +42,18 @@ fn a_paste_of_two_lines_runs_neither() {
 }
 
 #[test]
+fn a_copied_line_waits_for_enter() {
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.keys("\x1b[200~uname -s\n\x1b[201~");
+    seat.typed("uname -s");
+    assert!(!node.records().iter().any(|r| r.contains("LINE") && r.contains("alice@")), "{}", seat.screen());
+    seat.keys(ENTER);
+    seat.shows("\nLinux");
+    seat.next_prompt();
+}
+
+#[test]
 fn ctrl_c_throws_the_line_away_and_ctrl_d_leaves() {
     let node = Node::start();
     let mut seat = Seat::at(&node, Account::Alice);
