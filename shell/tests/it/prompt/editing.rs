@@ -96,6 +96,23 @@ fn ctrl_c_ends_what_streams_and_gives_the_prompt_back() {
     assert_eq!(seat.line("uname -s"), "Linux");
 }
 
+/// What is on its way when Ctrl-C is pressed is still shown; on a slow terminal each mebibyte of that takes seconds.
+#[test]
+fn after_ctrl_c_a_flood_is_soon_over() {
+    const MOST: usize = 1 << 20;
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.keys("cat /dev/zero\r");
+    // Enough that everything between the program and this terminal is full.
+    seat.until("a flood", |terminal| terminal.written().len() > 2 * MOST);
+    let before = seat.terminal.written().len();
+    seat.keys(CTRL_C);
+    seat.shows("^C\n");
+    seat.prompt();
+    let after = seat.terminal.written().len() - before;
+    assert!(after < MOST, "{after} bytes came after Ctrl-C");
+}
+
 /// Behind a shell that has job control `pact` could be stopped, and its session with it.
 #[test]
 fn ctrl_z_and_ctrl_backslash_do_nothing() {
