@@ -112,7 +112,10 @@ impl Config {
     /// Reads and checks the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read_roots(path)?;
-        let config: Self = toml_edit::de::from_str(&text).map_err(|e| ConfigError::wrong(path, at_line(&text, &e)))?;
+        let config: Self = toml_edit::de::from_str(&text).map_err(|error| {
+            let (line, what) = pact_proto::toml::wrong(&text, &error);
+            ConfigError::wrong(path, format!("line {line}: {what}"))
+        })?;
         for named in [&config.socket, &config.spool, &config.policy, &config.programs] {
             if !named.is_absolute() {
                 return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
@@ -155,12 +158,6 @@ pub fn read_roots(path: &Path) -> Result<String, ConfigError> {
         }
     }
     std::fs::read_to_string(&real).map_err(unreadable)
-}
-
-/// What is wrong and in which line; never the text of the file.
-fn at_line(text: &str, error: &toml_edit::de::Error) -> String {
-    let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
-    line.map_or_else(|| error.message().to_owned(), |line| format!("line {line}: {}", error.message()))
 }
 
 fn default_socket() -> PathBuf {

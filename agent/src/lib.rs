@@ -1,7 +1,8 @@
 //! pact-agent: sessions, sandbox and spool of one node.
 //!
 //! The way in is `run`. Rooms: `config` and `source` (what root wrote), `launcher`, `host` and `sandbox` (what starts
-//! programs), `table` (what may be started), `link` and `packet` (the way to them), `spool` (what is on record), `session` (who types what), `serve` (the door).
+//! programs), `table` (what may be started), `link` and `packet` (the way to them), `spool` (what is on record), `serve`
+//! and `peer` (the door, and who stands there), `session` (who types what), `node` and `pace` (what sessions share).
 
 pub mod config;
 mod failpoint;

@@ -143,9 +143,8 @@ impl Session<'_> {
         self.abandon_host().await;
         let reason = match over {
             Over::Left => "left".to_owned(),
-            Over::Vanished => "the client vanished".to_owned(),
             Over::Protocol(what) => format!("protocol: {what}"),
-            Over::SpoolStopped => "the spool stopped".to_owned(),
+            Over::Vanished | Over::SpoolStopped => over.reason().to_owned(),
         };
         let draft = self.draft(LineId::NONE, None, Body::SessionClosed { reason });
         // A spool that has stopped ends the agent, which closes the session on its next start.
@@ -183,14 +182,16 @@ impl Session<'_> {
     async fn record_refusal(&self, line: LineId, request_hash: [u8; 32], refusal: &Refusal) -> Result<(), Over> {
         tokio::time::sleep(self.node.pace.wait(self.uid, Instant::now())).await;
         let body = Body::Refused(line_refused(refusal));
-        // A refusal needs no room to be said: while the disk is full its record waits in memory.
-        let draft = self.draft(line, Some(request_hash), body);
+        self.record(self.draft(line, Some(request_hash), body)).await
+    }
+
+    /// Puts an entry on record that starts nothing, and so needs no room: while the disk is full it waits in memory.
+    async fn record(&self, draft: Draft) -> Result<(), Over> {
         match self.node.spool.append(draft.clone()).await {
-            Ok(_) => {}
-            Err(AppendError::Full) => self.node.spool.keep(draft).map_err(|_| Over::SpoolStopped)?,
-            Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
+            Ok(_) => Ok(()),
+            Err(AppendError::Full) => self.node.spool.keep(draft).map_err(|_| Over::SpoolStopped),
+            Err(AppendError::Stopped) => Err(Over::SpoolStopped),
         }
-        Ok(())
     }
 }
 

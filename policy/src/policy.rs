@@ -185,11 +185,9 @@ impl BindFile {
     }
 }
 
-/// Line and message, never the text of the file.
 fn at_line(text: &str, error: &toml_edit::de::Error) -> PolicyError {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-    PolicyError { key: format!("line {line}"), what: error.message().to_owned() }
+    let (line, what) = pact_proto::toml::wrong(text, error);
+    PolicyError { key: format!("line {line}"), what }
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Session<'_> {
                 stderr: String::new(),
                 code: ExitCode::Success,
             },
-            Command::Status(_) => Answer::text(view::status(&self.status(), style)),
+            Command::Status => Answer::text(view::status(&self.status(), style)),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
             // A prompt leaves by itself; anywhere else there is nothing to leave.

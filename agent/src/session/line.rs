@@ -17,7 +17,6 @@ use tonic::Streaming;
 use super::recorded::{NoRoom, Recorded};
 use super::{Over, Refusal, Session};
 use crate::failpoint::{self, Failpoint};
-use crate::spool::AppendError;
 
 /// A line that is over: what goes on record, what the person is told beside the status, and whether the session
 /// goes on.
@@ -137,12 +136,7 @@ impl Session<'_> {
     async fn finish(&self, id: LineId, ended: Ended) -> Result<(), Over> {
         failpoint::hit(Failpoint::BeforeOutcome);
         let code = ended.outcome.exit_code;
-        let draft = self.draft(id, None, Body::Outcome(ended.outcome));
-        match self.node.spool.append(draft.clone()).await {
-            Ok(_) => {}
-            Err(AppendError::Full) => self.node.spool.keep(draft).map_err(|_| Over::SpoolStopped)?,
-            Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
-        }
+        self.record(self.draft(id, None, Body::Outcome(ended.outcome))).await?;
         if let Some(over) = ended.over {
             return Err(over);
         }

@@ -30,13 +30,14 @@ impl Recorded<Permitted> {
         line: Permitted,
     ) -> Result<Result<Self, NoRoom>, Over> {
         let draft = session.draft(id, Some(request_hash), Body::Line(record(&line)));
-        match session.node.spool.append(draft.clone()).await {
-            Ok(_) => {}
-            Err(AppendError::Full) if line.stages().is_empty() => {
-                session.node.spool.keep(draft).map_err(|_| Over::SpoolStopped)?;
+        if line.stages().is_empty() {
+            session.record(draft).await?;
+        } else {
+            match session.node.spool.append(draft).await {
+                Ok(_) => {}
+                Err(AppendError::Full) => return Ok(Err(NoRoom(line))),
+                Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
             }
-            Err(AppendError::Full) => return Ok(Err(NoRoom(line))),
-            Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
         }
         failpoint::hit(Failpoint::AfterRecord);
         Ok(Ok(Self { line, id }))
