@@ -32,6 +32,8 @@ const LARGEST_ANSWER: usize = 16 << 20;
 const AGAIN: Duration = Duration::from_millis(100);
 /// Of one connection. `pact` opens one; more are refused by HTTP/2 itself.
 const MOST_STREAMS: u32 = 4;
+/// What HTTP/2 holds of a session's output beside the channel: two pieces.
+const SEND_BUFFER: usize = 64 * 1024;
 /// What a client that does not read can make the agent hold for it, beside the channel.
 const WINDOW: u32 = 256 * 1024;
 
@@ -146,6 +148,7 @@ async fn connection(node: Arc<Node>, stream: UnixStream) {
         .max_concurrent_streams(MOST_STREAMS)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .await;
 }

@@ -118,7 +118,11 @@ impl Session<'_> {
                 Kind::Line(line) => self.line(line, inbound).await,
                 Kind::Close(_) => Err(Over::Left),
                 // What a line did not read before it ended, and what was meant for it.
-                Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_) | Kind::Resize(_) => Ok(()),
+                Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_) => Ok(()),
+                Kind::Resize(resize) => {
+                    self.style.columns = opening::columns(resize.size.as_ref());
+                    Ok(())
+                }
                 Kind::Complete(complete) => self.no_candidates(&complete).await,
                 Kind::Open(_) => Err(Over::Protocol("a session is opened once")),
                 Kind::Renew(_) => Err(Over::Protocol("this session has no ticket to renew")),

@@ -18,7 +18,7 @@ const PREVIOUS: usize = SEQ + 8;
 const PAYLOAD: usize = PREVIOUS + 32;
 
 /// A record's place in the chain, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Seq(pub u64);
 
 /// SHA-256 of a record as stored.
@@ -76,7 +76,8 @@ pub enum Why {
 }
 
 impl Hash {
-    fn of(stored: &[u8]) -> Self {
+    /// Of a record as stored.
+    pub fn of(stored: &[u8]) -> Self {
         Self(Sha256::digest(stored).into())
     }
 
@@ -120,7 +121,7 @@ impl Tip {
     }
 
     /// The tip behind a record that is stored already, if it is the next one.
-    fn follow(self, stored: &[u8]) -> Result<Self, Broken> {
+    pub(crate) fn follow(self, stored: &[u8]) -> Result<Self, Broken> {
         let seq = self.next();
         let record = Record::read(stored).ok_or(Broken { seq, why: Why::Unreadable })?;
         if record.seq != seq {
@@ -149,13 +150,13 @@ impl<'a> Record<'a> {
 }
 
 /// Reads the records between two tips, both of which somebody vouches for, and names the first that does not hold.
-pub fn verify<'a>(from: Tip, records: impl IntoIterator<Item = &'a [u8]>, to: Tip) -> Result<(), Broken> {
+pub fn verify<R: AsRef<[u8]>>(from: Tip, records: impl IntoIterator<Item = R>, to: Tip) -> Result<(), Broken> {
     let mut tip = from;
     for stored in records {
         if tip.seq >= to.seq {
             return Err(Broken { seq: tip.next(), why: Why::Surplus });
         }
-        tip = tip.follow(stored)?;
+        tip = tip.follow(stored.as_ref())?;
     }
     match tip {
         tip if tip.seq < to.seq => Err(Broken { seq: tip.next(), why: Why::Missing }),

@@ -1,8 +1,19 @@
-//! What the replicated log of pact is built on: the hash chain and the rule of idempotent replay.
+//! The replicated log of pact: consensus, storage, the hash chain, indexes, and reading it as it grows.
 //!
-//! **Invariant:** nothing here does I/O or knows a clock; equal input gives equal output, so every member that applies
-//! the same log comes to the same chain.
-//! **Not here:** consensus, storage, and what an entry means: a payload is bytes.
+//! **Invariant:** every member that applies the same log comes to the same chain, byte for byte.
+//! **Not here:** what an entry means. A payload is bytes, and so is the key under which it is found.
 
 pub mod chain;
+pub mod consensus;
+mod disk;
+pub mod entry;
+mod error;
+mod failpoint;
+pub mod group;
+mod journal;
 pub mod replay;
+pub mod storage;
+pub mod verify;
+
+pub use error::JournalError;
+pub use journal::Journal;

@@ -64,6 +64,16 @@ impl Replay {
         Ok(Admitted::New)
     }
 
+    /// Whether anything of a spool was seen yet; what was not may still be in the log.
+    pub(crate) fn has_seen(&self, node: &NodeName, epoch: SpoolEpoch) -> bool {
+        self.last.contains_key(&(node.clone(), epoch))
+    }
+
+    /// Takes over what the log says of a spool.
+    pub(crate) fn learn(&mut self, node: &NodeName, epoch: SpoolEpoch, last: SpoolNumber) {
+        self.last.insert((node.clone(), epoch), last);
+    }
+
     /// The last entry of a spool that is in the log; 0 where there is none.
     pub fn acknowledged(&self, node: &NodeName, epoch: SpoolEpoch) -> SpoolNumber {
         self.last.get(&(node.clone(), epoch)).copied().unwrap_or(SpoolNumber(0))

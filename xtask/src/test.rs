@@ -8,9 +8,9 @@ use crate::machine::{kernel, must_be_root, programs};
 use crate::run::cargo;
 use crate::say::say;
 
-/// Some tests stop the agent at a named point. It is the whole build that has the feature, so that the agent that the
-/// tests start is built once and not again without it.
-pub(crate) const FAILPOINTS: &str = "pact-agent/failpoints";
+/// Some tests stop the agent or the journal at a named point. It is the whole build that has the features, so that the
+/// agent that the tests start is built once and not again without them.
+pub(crate) const FAILPOINTS: &str = "pact-agent/failpoints,pact-journal/failpoints";
 
 /// `[--no-install] [NAME…]`
 pub(crate) fn run(args: &[&str]) -> Result<()> {
