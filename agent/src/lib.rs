@@ -7,8 +7,8 @@
 pub mod config;
 mod failpoint;
 mod host;
-pub mod launcher;
-pub mod link;
+mod launcher;
+mod link;
 mod node;
 mod pace;
 mod packet;
@@ -16,8 +16,8 @@ mod peer;
 pub mod sandbox;
 mod serve;
 mod session;
-pub mod source;
-pub mod spool;
+mod source;
+mod spool;
 mod start;
 mod table;
 

@@ -24,12 +24,12 @@ use pact_proto::model::entry::{Body, Credential, Via};
 use pact_proto::model::{Entry, LineId, NodeName, Principal, Scope, SessionId, SpoolEpoch, SpoolNumber, SpoolPosition};
 use tokio::sync::oneshot;
 
-pub use error::{AppendError, SpoolError};
-pub use room::Durability;
+pub(crate) use error::{AppendError, SpoolError};
+pub(crate) use room::Durability;
 
 /// An entry that has no number yet.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// The node's clock when it happened.
     pub event_time: Timestamp,
     /// Who did it.
@@ -69,7 +69,7 @@ impl Draft {
 
 /// Where, for whom and with how much room.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The directory; made if it is not there, mode 0700.
     pub directory: PathBuf,
     /// The node.
@@ -80,13 +80,12 @@ pub struct Settings {
 
 /// A handle on the spool. Clones share it.
 #[derive(Clone)]
-pub struct Spool {
+pub(crate) struct Spool {
     writer: std::sync::mpsc::Sender<writer::Job>,
     entries: store::Reader,
     directory: Arc<Path>,
     reserve_bytes: u64,
     durability: Durability,
-    epoch: SpoolEpoch,
     unwritten: Arc<AtomicU64>,
     queue: Arc<writer::Queue>,
 }
@@ -94,7 +93,10 @@ pub struct Spool {
 impl Spool {
     /// Opens or makes the spool, checks every record in it, and ends lines that were open when the agent died
     /// as interrupted. `on_failure` is called when the disk refuses something that cannot be retried.
-    pub fn open(settings: &Settings, on_failure: impl FnOnce(SpoolError) + Send + 'static) -> Result<Self, SpoolError> {
+    pub(crate) fn open(
+        settings: &Settings,
+        on_failure: impl FnOnce(SpoolError) + Send + 'static,
+    ) -> Result<Self, SpoolError> {
         let durability = room::durability(&settings.directory)?;
         let (mut store, open) = store::Store::open(settings)?;
         open.close(&mut store)?;
@@ -106,7 +108,6 @@ impl Spool {
             directory: Arc::from(settings.directory.as_path()),
             reserve_bytes: settings.reserve_bytes,
             durability,
-            epoch: store.epoch(),
             unwritten: Arc::clone(&unwritten),
             queue: Arc::clone(&queue),
         };
@@ -115,7 +116,7 @@ impl Spool {
     }
 
     /// Writes one entry. When this returns, it is on the disk.
-    pub async fn append(&self, draft: Draft) -> Result<SpoolNumber, AppendError> {
+    pub(crate) async fn append(&self, draft: Draft) -> Result<SpoolNumber, AppendError> {
         let (answer, answered) = oneshot::channel();
         self.writer.send(writer::Job::append(draft, answer)).map_err(|_| AppendError::Stopped)?;
         answered.await.map_err(|_| AppendError::Stopped)?
@@ -123,7 +124,7 @@ impl Spool {
 
     /// Writes one entry that nothing waits for. While the disk is full it is kept in memory, up to a bound, and
     /// written first when there is room; beyond the bound it is counted, and the count is written.
-    pub fn keep(&self, draft: Draft) -> Result<(), AppendError> {
+    pub(crate) fn keep(&self, draft: Draft) -> Result<(), AppendError> {
         // A disk that does not answer holds up the writer, and with it everything that waits for it.
         if !self.queue.enter() {
             return Ok(());
@@ -132,38 +133,28 @@ impl Spool {
     }
 
     /// Newest first.
-    pub fn newest(&self) -> impl Iterator<Item = Result<Entry, SpoolError>> + use<> {
+    pub(crate) fn newest(&self) -> impl Iterator<Item = Result<Entry, SpoolError>> + use<> {
         self.entries.newest()
     }
 
     /// Whether lines may run: there is room.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         room::free_bytes(&self.directory).is_ok_and(|free| free >= self.reserve_bytes)
     }
 
     /// Whether a power cut would leave the records there.
-    pub fn durability(&self) -> &Durability {
+    pub(crate) fn durability(&self) -> &Durability {
         &self.durability
     }
 
     /// The last number that is on the disk.
-    pub fn last(&self) -> SpoolNumber {
+    pub(crate) fn last(&self) -> SpoolNumber {
         self.entries.last()
     }
 
-    /// Which spool this is.
-    pub fn epoch(&self) -> SpoolEpoch {
-        self.epoch
-    }
-
     /// Records that wait in memory for room on the disk.
-    pub fn unwritten(&self) -> u64 {
+    pub(crate) fn unwritten(&self) -> u64 {
         self.unwritten.load(Ordering::Relaxed)
-    }
-
-    /// Where it is.
-    pub fn directory(&self) -> &Path {
-        &self.directory
     }
 }
 

@@ -74,10 +74,6 @@ impl Store {
         }
     }
 
-    pub(super) fn epoch(&self) -> SpoolEpoch {
-        self.head.epoch()
-    }
-
     pub(super) fn directory(&self) -> &Path {
         &self.settings.directory
     }
