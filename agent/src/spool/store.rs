@@ -54,6 +54,7 @@ impl Store {
         let database = open_database(&path)?;
         let entries = guard(&path, || database.open_tree("entries").map_err(|e| refused(&path, e)))?;
         let (last, open) = guard(&path, || check(&entries, &path, settings, head.as_ref()))?;
+        sync_names(&path)?;
         let head = match head {
             Some((head, _)) => head,
             None => begin(directory, &database, last)?,
@@ -153,6 +154,18 @@ fn make_directory(directory: &Path) -> Result<(), SpoolError> {
     // What is in it is nobody else's to read, whoever made it.
     let private = std::fs::Permissions::from_mode(0o700);
     std::fs::set_permissions(directory, private).map_err(|e| SpoolError::io(directory, "its mode cannot be set", e))
+}
+
+/// A file that was synced is lost all the same where its name, or that of a directory above it, was not. What lies on
+/// another file system was there before us.
+fn sync_names(database: &Path) -> Result<(), SpoolError> {
+    let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    let ours = device(database);
+    for directory in database.ancestors().take_while(|directory| device(directory) == ours) {
+        let synced = File::open(directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|e| SpoolError::io(directory, "its names cannot be synced", e))?;
+    }
+    Ok(())
 }
 
 fn open_database(path: &Path) -> Result<sled::Db, SpoolError> {
