@@ -35,7 +35,7 @@ use tonic::{Status, Streaming};
 use crate::link::Host;
 use crate::node::Node;
 use crate::peer::Caller;
-use crate::spool::{AppendError, Draft};
+use crate::spool::{Draft, Stopped};
 use outbound::{ClientGone, Outbound};
 
 pub(crate) use outbound::PLACES;
@@ -185,13 +185,9 @@ impl Session<'_> {
         self.record(self.draft(line, Some(request_hash), body)).await
     }
 
-    /// Puts an entry on record that starts nothing, and so needs no room: while the disk is full it waits in memory.
+    /// Puts an entry on record that starts nothing, and so needs no room.
     async fn record(&self, draft: Draft) -> Result<(), Over> {
-        match self.node.spool.append(draft.clone()).await {
-            Ok(_) => Ok(()),
-            Err(AppendError::Full) => self.node.spool.keep(draft).map_err(|_| Over::SpoolStopped),
-            Err(AppendError::Stopped) => Err(Over::SpoolStopped),
-        }
+        self.node.spool.record(draft).await.map_err(|Stopped| Over::SpoolStopped)
     }
 }
 

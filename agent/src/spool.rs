@@ -24,7 +24,7 @@ use pact_proto::model::entry::{Body, Credential, Via};
 use pact_proto::model::{Entry, LineId, NodeName, Principal, Scope, SessionId, SpoolEpoch, SpoolNumber, SpoolPosition};
 use tokio::sync::oneshot;
 
-pub(crate) use error::{AppendError, SpoolError};
+pub(crate) use error::{AppendError, SpoolError, Stopped};
 pub(crate) use room::Durability;
 
 /// An entry that has no number yet.
@@ -120,6 +120,16 @@ impl Spool {
         let (answer, answered) = oneshot::channel();
         self.writer.send(writer::Job::append(draft, answer)).map_err(|_| AppendError::Stopped)?;
         answered.await.map_err(|_| AppendError::Stopped)?
+    }
+
+    /// Writes one entry that starts nothing, and so needs no room: when this returns, it is on the disk, or waits in
+    /// memory because that is full.
+    pub(crate) async fn record(&self, draft: Draft) -> Result<(), Stopped> {
+        match self.append(draft.clone()).await {
+            Ok(_) => Ok(()),
+            Err(AppendError::Full) => self.keep(draft).map_err(|_| Stopped),
+            Err(AppendError::Stopped) => Err(Stopped),
+        }
     }
 
     /// Writes one entry that nothing waits for. While the disk is full it is kept in memory, up to a bound, and

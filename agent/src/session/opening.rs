@@ -149,8 +149,10 @@ async fn turn_away(node: &Node, caller: &Caller, id: SessionId, refusal: Refusal
         credential: Some(caller.credential()),
         body: Body::Refused(line_refused(&refusal)),
     };
-    // A refusal is said even where its record has to wait for room.
-    let _stopped = node.spool.keep(draft);
+    // An agent whose records have stopped is about to end, and says nothing more.
+    if node.spool.record(draft).await.is_err() {
+        return;
+    }
     let _gone = out.send(Reply::Refused(refusal.message(LineId::NONE))).await;
 }
 
