@@ -135,6 +135,7 @@ pub struct Entry {
     /// The policy by which it was judged.
     #[prost(string, tag = "12")]
     pub policy_version: ::prost::alloc::string::String,
+    /// Absent in what a member of the journal says: that was in no spool.
     #[prost(message, optional, tag = "13")]
     pub spool: ::core::option::Option<SpoolPosition>,
     /// SHA-256 of the request as it was received.
@@ -142,7 +143,7 @@ pub struct Entry {
     pub request_hash: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "15")]
     pub credential: ::core::option::Option<Credential>,
-    #[prost(oneof = "entry::Body", tags = "20, 21, 22, 23, 24, 25, 26")]
+    #[prost(oneof = "entry::Body", tags = "20, 21, 22, 23, 24, 25, 26, 27")]
     pub body: ::core::option::Option<entry::Body>,
 }
 /// Nested message and enum types in `Entry`.
@@ -164,6 +165,8 @@ pub mod entry {
         AgentStarted(super::AgentStarted),
         #[prost(message, tag = "26")]
         RecordsLost(super::RecordsLost),
+        #[prost(message, tag = "27")]
+        UplinkRejected(super::UplinkRejected),
     }
 }
 #[allow(clippy::all)]
@@ -320,6 +323,18 @@ pub struct AgentStarted {
 pub struct RecordsLost {
     #[prost(uint64, tag = "1")]
     pub counted: u64,
+}
+/// A member of the journal did not take what a node sent. The author is the node itself, by its certificate.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UplinkRejected {
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// The entry that was not taken, by its number; 0 where it was not about one.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
 }
 #[allow(clippy::all)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -994,6 +1009,381 @@ pub mod shell_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "pact.v1.Shell";
     impl<T> tonic::server::NamedService for ShellServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UplinkRequest {
+    #[prost(oneof = "uplink_request::Kind", tags = "1, 2")]
+    pub kind: ::core::option::Option<uplink_request::Kind>,
+}
+/// Nested message and enum types in `UplinkRequest`.
+pub mod uplink_request {
+    #[allow(clippy::all)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        /// First, and once.
+        #[prost(message, tag = "1")]
+        Hello(super::Hello),
+        #[prost(message, tag = "2")]
+        Entries(super::SpooledEntries),
+    }
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Hello {
+    /// Of the agent.
+    #[prost(string, tag = "1")]
+    pub version: ::prost::alloc::string::String,
+    /// Where the agent takes sessions from other machines, `host:port`; empty where it does not.
+    #[prost(string, tag = "2")]
+    pub address: ::prost::alloc::string::String,
+    /// The spool that the entries come from.
+    #[prost(fixed64, tag = "3")]
+    pub epoch: u64,
+}
+/// Entries as the spool holds them, byte for byte, their numbers without gaps. At most 1 MiB together, or one that is
+/// larger alone; 4 MiB are the most.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SpooledEntries {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UplinkReply {
+    #[prost(oneof = "uplink_reply::Kind", tags = "1, 2, 3")]
+    pub kind: ::core::option::Option<uplink_reply::Kind>,
+}
+/// Nested message and enum types in `UplinkReply`.
+pub mod uplink_reply {
+    #[allow(clippy::all)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(message, tag = "1")]
+        Welcome(super::Welcome),
+        #[prost(message, tag = "2")]
+        Acknowledged(super::Acknowledged),
+        #[prost(message, tag = "3")]
+        Refused(super::UplinkRefused),
+    }
+}
+/// The journal has everything of this spool before this number, and nothing from it on.
+#[allow(clippy::all)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Welcome {
+    #[prost(uint64, tag = "1")]
+    pub next_number: u64,
+}
+/// The journal's majority has everything of this spool up to this number, on disk.
+#[allow(clippy::all)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Acknowledged {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+}
+/// The stream is over; `reason` is for the node's log. An entry that is refused stays refused.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UplinkRefused {
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// The entry that was refused, or 0.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+/// Generated client implementations.
+pub mod journal_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct JournalClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> JournalClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> JournalClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            JournalClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// A node's records, in the order of its spool. One stream a node: a new one ends the one before.
+        pub async fn uplink(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::UplinkRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::UplinkReply>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/pact.v1.Journal/Uplink");
+            let mut req = request.into_streaming_request();
+            req.extensions_mut().insert(GrpcMethod::new("pact.v1.Journal", "Uplink"));
+            self.inner.streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod journal_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with JournalServer.
+    #[async_trait]
+    pub trait Journal: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the Uplink method.
+        type UplinkStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::UplinkReply, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// A node's records, in the order of its spool. One stream a node: a new one ends the one before.
+        async fn uplink(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::UplinkRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::UplinkStream>, tonic::Status>;
+    }
+    #[derive(Debug)]
+    pub struct JournalServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> JournalServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for JournalServer<T>
+    where
+        T: Journal,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/pact.v1.Journal/Uplink" => {
+                    #[allow(non_camel_case_types)]
+                    struct UplinkSvc<T: Journal>(pub Arc<T>);
+                    impl<
+                        T: Journal,
+                    > tonic::server::StreamingService<super::UplinkRequest>
+                    for UplinkSvc<T> {
+                        type Response = super::UplinkReply;
+                        type ResponseStream = T::UplinkStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::UplinkRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Journal>::uplink(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UplinkSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for JournalServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "pact.v1.Journal";
+    impl<T> tonic::server::NamedService for JournalServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
