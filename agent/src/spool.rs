@@ -6,10 +6,12 @@
 //! of its log. So every flush is followed by fdatasync, and the last number stands in a file of its own.
 //! **Not here:** what entries mean; the way to the journal.
 
+mod acknowledged;
 mod error;
 mod head;
 mod piece;
 mod quiet;
+mod read;
 mod recover;
 mod room;
 mod store;
@@ -22,9 +24,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use pact_proto::model::entry::{Body, Credential, Via};
 use pact_proto::model::{Entry, LineId, NodeName, Principal, Scope, SessionId, SpoolEpoch, SpoolNumber, SpoolPosition};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+pub(crate) use acknowledged::Acknowledged;
 pub use error::{AppendError, SpoolError};
+pub use read::{Batch, Most};
 pub use room::Durability;
 
 /// An entry that has no number yet.
@@ -82,7 +86,7 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Spool {
     writer: std::sync::mpsc::Sender<writer::Job>,
-    entries: store::Reader,
+    entries: read::Reader,
     directory: Arc<Path>,
     reserve_bytes: u64,
     durability: Durability,
@@ -136,6 +140,22 @@ impl Spool {
         self.entries.newest()
     }
 
+    /// Records in a row from a number on, oldest first; none where there is nothing new. It may wait for the disk: not
+    /// for the thread of the sessions.
+    pub fn batch(&self, first: SpoolNumber, most: Most) -> Result<Batch, SpoolError> {
+        self.entries.batch(first, most)
+    }
+
+    /// One record, where there is one of this number.
+    pub fn entry(&self, number: SpoolNumber) -> Result<Option<Entry>, SpoolError> {
+        self.entries.entry(number)
+    }
+
+    /// The last number that is on the disk, for whoever waits for more.
+    pub fn written(&self) -> watch::Receiver<SpoolNumber> {
+        self.entries.written()
+    }
+
     /// Whether lines may run: there is room.
     pub fn has_room(&self) -> bool {
         room::free_bytes(&self.directory).is_ok_and(|free| free >= self.reserve_bytes)
@@ -154,6 +174,11 @@ impl Spool {
     /// Which spool this is.
     pub fn epoch(&self) -> SpoolEpoch {
         self.epoch
+    }
+
+    /// Where it is kept how far the journal has this spool.
+    pub(crate) fn acknowledged(&self) -> Acknowledged {
+        Acknowledged::of(&self.directory, self.epoch)
     }
 
     /// Records that wait in memory for room on the disk.
