@@ -18,7 +18,7 @@ const PREVIOUS: usize = SEQ + 8;
 const PAYLOAD: usize = PREVIOUS + 32;
 
 /// A record's place in the chain, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Seq(pub u64);
 
 /// SHA-256 of a record as stored.

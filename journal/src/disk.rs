@@ -145,9 +145,16 @@ pub(crate) fn has_head(directory: &Path) -> bool {
     head::path(directory).exists()
 }
 
+/// A directory that was just made is on the disk only when its parent is.
 fn make_directory(directory: &Path) -> Result<(), JournalError> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|e| JournalError::io(directory, "cannot be made", e))
+    let made: Vec<_> = directory.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    let io = |what| move |e| JournalError::io(directory, what, e);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io("cannot be made"))?;
+    for parent in made.iter().filter_map(|made| made.parent()) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        File::open(parent).and_then(|parent| parent.sync_all()).map_err(io("cannot be synced"))?;
+    }
+    Ok(())
 }
 
 fn open_database(path: &Path) -> Result<sled::Db, JournalError> {

@@ -4,6 +4,8 @@
 //! which they came. A call that nobody waits for any more before its turn came is not in the log.
 //! **Why:** an entry costs a disk sync and a round trip, whatever is in it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
@@ -52,16 +54,13 @@ impl Call {
 
 impl Appender {
     /// Starts the task; it ends when the last clone is dropped.
-    pub fn start(
-        consensus: impl std::ops::Deref<Target = impl Consensus> + Send + 'static,
-        clock: fn() -> Timestamp,
-    ) -> Self {
+    pub fn start(consensus: Arc<impl Consensus>, clock: fn() -> Timestamp) -> Self {
         let (queue, calls) = mpsc::channel(MOST_WAITING);
         tokio::spawn(work(consensus, calls, clock));
         Self { queue }
     }
 
-    /// Appends items and says what became of each. Whoever cannot wait any longer drops the future; then they may be in
+    /// Appends items and says what became of each; none at all for a proof that this member leads. Whoever cannot wait any longer drops the future; then they may be in
     /// the log or not, and those with a source can be appended again.
     pub async fn append(&self, items: Vec<Item>) -> Result<Vec<Answer>, AppendError> {
         items.iter().try_for_each(Item::check)?;
@@ -75,11 +74,7 @@ impl Appender {
     }
 }
 
-async fn work(
-    consensus: impl std::ops::Deref<Target = impl Consensus>,
-    mut calls: mpsc::Receiver<Call>,
-    clock: fn() -> Timestamp,
-) {
+async fn work(consensus: Arc<impl Consensus>, mut calls: mpsc::Receiver<Call>, clock: fn() -> Timestamp) {
     let mut first = None;
     loop {
         let Some(next) = (match first.take() {

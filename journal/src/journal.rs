@@ -5,13 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::consensus::network::{Alone, Transport};
-use crate::consensus::{Consensus, Members, Raft, RaftSettings, Receiving, Unavailable};
+use crate::consensus::{Consensus, Members, Raft, RaftSettings, Receiving};
 use crate::entry::{Answer, Item};
 use crate::error::JournalError;
 use crate::group::{AppendError, Appender};
 use crate::storage::{Failed, Reader, Settings, Storage};
 
-/// One member's journal.
+/// One member's journal. It works until it is closed, fails, or its runtime ends.
 pub struct Journal<T: Transport = Alone> {
     storage: Storage,
     raft: Arc<Raft<T>>,
@@ -48,9 +48,9 @@ impl<T: Transport> Journal<T> {
         self.appender.append(items).await
     }
 
-    /// After this, the reader shows all that was committed before.
-    pub async fn barrier(&self) -> Result<(), Unavailable> {
-        self.raft.barrier().await
+    /// After this, the reader shows all that was committed before. It shares its entry of the log with what is appended.
+    pub async fn barrier(&self) -> Result<(), AppendError> {
+        self.appender.append(Vec::new()).await.map(drop)
     }
 
     /// What is applied here.

@@ -109,8 +109,8 @@ pub(crate) mod name {
 
 /// A failure, for all who ask: it is the same one.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Failed(#[source] pub Arc<JournalError>);
+#[error(transparent)]
+pub struct Failed(pub Arc<JournalError>);
 
 impl Storage {
     /// Opens or makes a journal, and checks what can be checked without reading all of the chain.
@@ -125,6 +125,11 @@ impl Storage {
     /// What is applied here.
     pub fn reader(&self) -> Reader {
         self.shared.reader.clone()
+    }
+
+    /// Where the database is, for errors about it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.shared.path
     }
 
     /// The first failure, when there is one. The owner ends the process with it; nothing is written after it.

@@ -30,3 +30,6 @@ fn previous(request: &AppendEntriesRequest<Batch>) -> Place {
 fn places(request: &AppendEntriesRequest<Batch>) -> Vec<Place> {
     request.entries.iter().map(|entry| Place { index: entry.index, term: entry.term }).collect()
 }
+
+#[cfg(test)]
+mod tests;

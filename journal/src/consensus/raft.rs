@@ -74,8 +74,11 @@ impl<T: Transport> Raft<T> {
             Sending::new(storage.clone(), Arc::clone(&transport), Duration::from_millis(raft.heartbeat_ms / 2));
         let core = Core::new(me.0, Arc::new(config), Arc::new(sending), Arc::new(storage.clone()));
         let receiving = Receiving::new(core.clone(), storage.clone(), transport, me);
-        let mut tasks = vec![tokio::spawn(watch(core.clone(), core.metrics(), storage.clone()))];
-        if all.len() == 1 {
+        let is_alone = all.len() == 1;
+        // Where nobody has to answer, nothing waits for an answer.
+        let patience = if is_alone { Duration::MAX } else { STALLED };
+        let mut tasks = vec![tokio::spawn(watch(core.clone(), core.metrics(), storage.clone(), patience))];
+        if is_alone {
             match core.initialize(HashSet::from([me.0])).await {
                 // It leads already, where it has led before.
                 Ok(()) | Err(InitializeError::NotAllowed) => {}
@@ -110,10 +113,6 @@ impl<T: Transport> Consensus for Raft<T> {
         write(&self.core, batch).await?.0.ok_or(Unavailable::Unknown)
     }
 
-    async fn barrier(&self) -> Result<(), Unavailable> {
-        write(&self.core, Batch::default()).await.map(drop)
-    }
-
     fn members(&self) -> Members {
         let leader = self.core.metrics().borrow().current_leader.map(MemberId);
         Members { me: self.me, all: self.all.clone(), leader }
@@ -131,9 +130,14 @@ async fn write<T: Transport>(core: &Core<T>, batch: Batch) -> Result<Answers, Un
 
 /// Writes the entry after every election, another one where nothing moves, and tells storage's owner when the core has
 /// ended.
-async fn watch<T: Transport>(core: Core<T>, mut metrics: watch::Receiver<RaftMetrics>, storage: Storage) {
+async fn watch<T: Transport>(
+    core: Core<T>,
+    mut metrics: watch::Receiver<RaftMetrics>,
+    storage: Storage,
+    usual: Duration,
+) {
     let mut led = 0;
-    let mut patience = STALLED;
+    let mut patience = usual;
     loop {
         let changed = tokio::time::timeout(patience, metrics.changed()).await;
         let (leads, term) = {
@@ -142,7 +146,7 @@ async fn watch<T: Transport>(core: Core<T>, mut metrics: watch::Receiver<RaftMet
         };
         let writes = match changed {
             Ok(Ok(())) => {
-                patience = STALLED;
+                patience = usual;
                 leads && std::mem::replace(&mut led, term) < term
             }
             Ok(Err(_)) => break,
@@ -165,3 +169,6 @@ async fn is_stalled(storage: &Storage) -> bool {
         (Err(_), _) | (_, Err(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

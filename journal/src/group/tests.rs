@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::chain::Seq;
 use crate::consensus::{MemberId, Members};
 
 /// Consensus that takes a batch when it is let, and writes down how many items each had.
@@ -28,12 +29,8 @@ impl Consensus for Gate {
         batches.push(batch.0.len());
         match self.refuses {
             Some(error) => Err(error),
-            None => Ok((before..before + batch.0.len()).map(|n| Answer::Appended(n as u64 + 1)).collect()),
+            None => Ok((before..before + batch.0.len()).map(|n| Answer::Appended(Seq(n as u64 + 1))).collect()),
         }
-    }
-
-    async fn barrier(&self) -> Result<(), Unavailable> {
-        Ok(())
     }
 
     fn members(&self) -> Members {
@@ -77,7 +74,7 @@ fn what_waits_goes_into_one_entry() {
         for producers in [1, 16, 256] {
             let gate = Gate::new(None);
             let answers = ask(&gate, vec![vec![item(10)]; producers]).await;
-            let expected: Vec<Answered> = (1..=producers as u64).map(|n| Ok(vec![Answer::Appended(n)])).collect();
+            let expected: Vec<Answered> = (1..=producers as u64).map(|n| Ok(vec![Answer::Appended(Seq(n))])).collect();
             assert_eq!(answers, expected);
             let batches = gate.batches.lock().unwrap().clone();
             assert!(batches.len() <= 2 && batches.iter().sum::<usize>() == producers, "{producers}: {batches:?}");
@@ -135,8 +132,11 @@ fn a_call_that_nobody_waits_for_is_not_made() {
         second.abort();
         assert!(second.await.unwrap_err().is_cancelled());
         gate.open.add_permits(10);
-        assert_eq!(first.await.unwrap(), Ok(vec![Answer::Appended(1)]));
-        assert_eq!(appender.append(vec![item(1); 2]).await, Ok(vec![Answer::Appended(2), Answer::Appended(3)]));
+        assert_eq!(first.await.unwrap(), Ok(vec![Answer::Appended(Seq(1))]));
+        assert_eq!(
+            appender.append(vec![item(1); 2]).await,
+            Ok(vec![Answer::Appended(Seq(2)), Answer::Appended(Seq(3))])
+        );
         assert_eq!(*gate.batches.lock().unwrap(), [1, 2]);
     });
 }

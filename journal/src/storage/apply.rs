@@ -118,7 +118,7 @@ impl Step<'_> {
         }
         let (stored, tip) = self.tip.append(sealed);
         self.keep(&stored, tip, &item, commit_time);
-        Ok(Answer::Appended(tip.seq.0))
+        Ok(Answer::Appended(tip.seq))
     }
 
     /// Puts a record behind the chain, and under its keys.
@@ -143,7 +143,7 @@ impl Step<'_> {
         }
         match self.state.replay.admit(position) {
             Ok(Admitted::New) => Ok(None),
-            Ok(Admitted::Known) => self.original(position).map(|seq| Some(Answer::Known(seq.0))),
+            Ok(Admitted::Known) => self.original(position).map(|seq| Some(Answer::Known(seq))),
             Err(OutOfOrder::Gap { expected, .. }) => Ok(Some(Answer::Gap(expected.0))),
             Err(OutOfOrder::Zero(_)) => Ok(Some(Answer::Zero)),
         }

@@ -33,6 +33,10 @@ impl State {
 
 /// Writes down whose journal it is, or compares.
 fn claim(disk: &mut Disk, trees: &Trees, settings: &Settings) -> Result<(), JournalError> {
+    if !settings.members.contains(&settings.member) {
+        let what = format!("{} is none of the members of cluster {}", settings.member, settings.cluster);
+        return Err(JournalError::Foreign { path: settings.directory.clone(), what });
+    }
     let wanted = Identity::new(&settings.cluster, settings.member, &settings.members);
     match trees.meta::<Identity>(disk.path(), name::IDENTITY)? {
         Some(found) if found == wanted => Ok(()),

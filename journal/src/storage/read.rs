@@ -23,7 +23,7 @@ use crate::error::JournalError;
 const MOST_ENTRIES: usize = 256;
 const MOST_BYTES: usize = 1 << 20;
 
-/// Reads what is applied; any thread has one.
+/// Reads what is applied; any thread has one. What it finds damaged should end the journal: others rely on it.
 #[derive(Clone)]
 pub struct Reader {
     trees: Trees,

@@ -155,3 +155,33 @@ impl LogRecord {
         Some(Entry { term: self.term, index, payload })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that version 1 wrote, of everything that stands beside the chain.
+    #[test]
+    fn version_1_is_readable_for_ever() {
+        let members = Members { ids: vec![1, 2, 300] };
+        let log = |payload| LogRecord { term: 5, payload: Some(payload) };
+        check(&log(LogPayload::Blank(true)), &[1, 8, 5, 0x10, 1]);
+        check(
+            &log(LogPayload::Items(Items { sealed: vec![b"ab".to_vec(), Vec::new()] })),
+            &[1, 8, 5, 0x1a, 6, 0x0a, 2, b'a', b'b', 0x0a, 0],
+        );
+        check(&log(LogPayload::Members(members)), &[1, 8, 5, 0x22, 6, 0x0a, 4, 1, 2, 0xac, 2]);
+        check(&Hard { term: 5, voted_for: Some(0) }, &[1, 8, 5, 0x10, 0]);
+        check(&Hard { term: 5, voted_for: None }, &[1, 8, 5]);
+        check(&Point { index: 1, term: 2, seq: 3, hash: vec![9; 2] }, &[1, 8, 1, 0x10, 2, 0x18, 3, 0x22, 2, 9, 9]);
+        let identity = Identity { cluster: "x".into(), member: 1, members: vec![1] };
+        check(&identity, &[1, 0x0a, 1, b'x', 0x10, 1, 0x1a, 1, 1]);
+        assert_eq!(read::<Hard>(&[2, 8, 5]), None);
+        assert_eq!(read::<Hard>(&[]), None);
+    }
+
+    fn check<M: Message + Default + PartialEq + std::fmt::Debug>(message: &M, bytes: &[u8]) {
+        assert_eq!(store(message), bytes);
+        assert_eq!(read::<M>(bytes).as_ref(), Some(message));
+    }
+}

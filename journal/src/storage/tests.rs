@@ -6,6 +6,7 @@ use async_raft::storage::HardState;
 use jiff::Timestamp;
 
 use super::*;
+use crate::chain::Seq;
 use crate::consensus::Batch;
 use crate::entry::{Answer, Item};
 
@@ -88,7 +89,7 @@ fn applying_fills_gaps_from_the_log_and_never_repeats() {
         case.replicate(&[(1, 1), (2, 1), (3, 1), (4, 1)]).await.unwrap();
         let storage = case.storage();
         let apply = async |index: u64| storage.apply_entry_to_state_machine(&index, &Batch::default()).await.unwrap().0;
-        assert_eq!(apply(3).await, Some(vec![Answer::Appended(3)]));
+        assert_eq!(apply(3).await, Some(vec![Answer::Appended(Seq(3))]));
         assert_eq!(apply(2).await, None);
         let other = Batch(vec![b"not in the log".to_vec()]);
         storage.replicate_to_state_machine(&[(&2, &other), (&4, &other)]).await.unwrap();
@@ -152,12 +153,14 @@ fn holes_and_other_pasts_are_refused_for_good() {
 #[test]
 fn what_is_compacted_is_a_pointer_and_an_old_snapshot_changes_nothing() {
     let mut case = Case::new(3);
-    block_on(async {
+    let old = block_on(async {
         case.vote(1).await;
         case.replicate(&[(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]).await.unwrap();
         let storage = case.storage();
         storage.replicate_to_state_machine(&[(&3, &Batch::default())]).await.unwrap();
-        assert_eq!(storage.do_log_compaction().await.unwrap().index, 3);
+        let old = storage.do_log_compaction().await.unwrap();
+        assert_eq!(old.index, 3);
+        store(&Installation { snapshot: old.snapshot.into_inner(), records: Vec::new() })
     });
     case.reopen();
     block_on(async {
@@ -169,8 +172,9 @@ fn what_is_compacted_is_a_pointer_and_an_old_snapshot_changes_nothing() {
             let entries = storage.get_log_entries(start, stop).await.unwrap();
             assert_eq!(entries.iter().map(|e| (e.index, e.term)).collect::<Vec<_>>(), expected, "{start}..{stop}");
         }
-        let (id, snapshot) = storage.create_snapshot().await.unwrap();
-        storage.finalize_snapshot_installation(2, 1, None, id, snapshot).await.unwrap();
+        let (id, mut snapshot) = storage.create_snapshot().await.unwrap();
+        snapshot.get_mut().extend(old);
+        storage.finalize_snapshot_installation(3, 1, None, id, snapshot).await.unwrap();
         case.replicate(&[(2, 1), (3, 1), (4, 1), (5, 1), (6, 1)]).await.unwrap();
         storage.replicate_to_state_machine(&[(&6, &Batch::default())]).await.unwrap();
         assert_eq!(case.applied(), ["1 1", "2 1", "3 1", "4 1", "5 1", "6 1"]);

@@ -1,9 +1,11 @@
 //! Appending: gapless, in order, once.
 
 use pact_journal::JournalError;
+use pact_journal::chain::Seq;
 use pact_journal::consensus::MemberId;
 use pact_journal::entry::{Answer, Index, InvalidItem, Item, Key, MOST_KEY, MOST_PAYLOAD};
 use pact_journal::group::AppendError;
+use pact_journal::storage::{Settings, Storage};
 
 use crate::support::{all, at, open, open_as, plain, runtime, settings, sourced};
 
@@ -16,7 +18,7 @@ fn numbers_are_gapless_and_survive_restarts_and_compactions() {
             for n in 1..=50 {
                 let seq = round * 50 + n;
                 let answers = journal.append(vec![plain(&seq.to_string())]).await;
-                assert_eq!(answers, Ok(vec![Answer::Appended(seq)]));
+                assert_eq!(answers, Ok(vec![Answer::Appended(Seq(seq))]));
             }
             let entries = all(&journal.reader()).unwrap();
             let payloads: Vec<_> = entries.iter().map(|e| String::from_utf8(e.item.payload.clone()).unwrap()).collect();
@@ -32,15 +34,15 @@ fn what_comes_again_is_acknowledged_with_its_first_seq() {
     let place = tempfile::tempdir().unwrap();
     let table = [
         (vec![at("n1", 7, 2)], vec![Answer::Gap(1)]),
-        (vec![at("n1", 7, 1), at("n1", 7, 2)], vec![Answer::Appended(1), Answer::Appended(2)]),
-        (vec![at("n1", 7, 1)], vec![Answer::Known(1)]),
+        (vec![at("n1", 7, 1), at("n1", 7, 2)], vec![Answer::Appended(Seq(1)), Answer::Appended(Seq(2))]),
+        (vec![at("n1", 7, 1)], vec![Answer::Known(Seq(1))]),
         (
             vec![at("n1", 9, 1), at("n1", 9, 1), at("n1", 9, 3)],
-            vec![Answer::Appended(3), Answer::Known(3), Answer::Gap(2)],
+            vec![Answer::Appended(Seq(3)), Answer::Known(Seq(3)), Answer::Gap(2)],
         ),
-        (vec![at("n2", 7, 0), at("n2", 7, 1)], vec![Answer::Zero, Answer::Appended(4)]),
-        (vec![at("n1", 7, 2), at("n1", 7, 3)], vec![Answer::Known(2), Answer::Appended(5)]),
-        (vec![at("n1", 9, 1), at("n1", 9, 2)], vec![Answer::Known(3), Answer::Appended(6)]),
+        (vec![at("n2", 7, 0), at("n2", 7, 1)], vec![Answer::Zero, Answer::Appended(Seq(4))]),
+        (vec![at("n1", 7, 2), at("n1", 7, 3)], vec![Answer::Known(Seq(2)), Answer::Appended(Seq(5))]),
+        (vec![at("n1", 9, 1), at("n1", 9, 2)], vec![Answer::Known(Seq(3)), Answer::Appended(Seq(6))]),
     ];
     runtime().block_on(async {
         for (positions, expected) in table {
@@ -68,7 +70,7 @@ fn large_entries_are_whole_and_never_beside_the_log() {
             let item = Item { payload: payload.clone(), ..plain("") };
             let answers = journal.append(vec![item]).await.unwrap();
             let [Answer::Appended(seq)] = answers[..] else { panic!("{answers:?}") };
-            let read = journal.reader().get(pact_journal::chain::Seq(seq)).unwrap().unwrap();
+            let read = journal.reader().get(seq).unwrap().unwrap();
             assert_eq!(read.item.payload, payload, "{size}");
         }
     });
@@ -89,7 +91,7 @@ fn what_cannot_be_in_the_log_is_refused_as_a_whole() {
         ] {
             assert_eq!(journal.append(vec![plain("before"), item]).await, Err(AppendError::Invalid(why)));
         }
-        assert_eq!(journal.append(vec![with(key(Index::AUTHOR, MOST_KEY))]).await, Ok(vec![Answer::Appended(1)]));
+        assert_eq!(journal.append(vec![with(key(Index::AUTHOR, MOST_KEY))]).await, Ok(vec![Answer::Appended(Seq(1))]));
     });
 }
 
@@ -109,12 +111,13 @@ fn calls_at_the_same_time_are_each_in_one_piece() {
             let (call, answers) = task.await.unwrap();
             for (n, answer) in answers.iter().enumerate() {
                 let Answer::Appended(seq) = answer else { panic!("{answer:?}") };
-                let entry = journal.reader().get(pact_journal::chain::Seq(*seq)).unwrap().unwrap();
+                let entry = journal.reader().get(*seq).unwrap().unwrap();
                 assert_eq!(entry.item.payload, format!("{call} {n}").into_bytes());
             }
             assert!(
-                answers
-                    .is_sorted_by(|a, b| matches!((a, b), (Answer::Appended(a), Answer::Appended(b)) if a + 1 == *b))
+                answers.is_sorted_by(
+                    |a, b| matches!((a, b), (Answer::Appended(a), Answer::Appended(b)) if a.0 + 1 == b.0)
+                )
             );
         }
         assert_eq!(journal.reader().tip().seq.0, 64 * 5);
@@ -128,9 +131,10 @@ fn a_journal_of_somebody_else_is_not_used() {
         let own = settings(place.path());
         open(place.path()).await.unwrap().close().await;
         for (other, word) in [
-            (pact_journal::storage::Settings { cluster: "other".into(), ..own.clone() }, "cluster test"),
-            (pact_journal::storage::Settings { member: MemberId(2), ..own.clone() }, "member 1"),
-            (pact_journal::storage::Settings { members: [MemberId(1), MemberId(2)].into(), ..own.clone() }, "[1]"),
+            (Settings { cluster: "other".into(), ..own.clone() }, "cluster test"),
+            (Settings { member: MemberId(2), ..own.clone() }, "member 2 is none of the members"),
+            (Settings { member: MemberId(2), members: [MemberId(2)].into(), ..own.clone() }, "member 1 of [1]"),
+            (Settings { members: [MemberId(1), MemberId(2)].into(), ..own.clone() }, "[1]"),
         ] {
             let error = open_as(&other).await.err().unwrap();
             assert!(matches!(error, JournalError::Foreign { .. }) && error.to_string().contains(word), "{error}");
@@ -144,7 +148,7 @@ fn two_members_never_share_a_directory() {
     let place = tempfile::tempdir().unwrap();
     runtime().block_on(async {
         let _first = open(place.path()).await.unwrap();
-        let second = pact_journal::storage::Storage::open(&settings(place.path()));
+        let second = Storage::open(&settings(place.path()));
         assert!(matches!(second.err(), Some(JournalError::InUse { .. })));
     });
 }

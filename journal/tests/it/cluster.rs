@@ -157,7 +157,7 @@ async fn append(client: u64, cluster: Cluster, stopped: Arc<AtomicBool>, acknowl
         for answer in answers {
             match answer {
                 Answer::Appended(seq) | Answer::Known(seq) => {
-                    acknowledged.lock().unwrap().insert((client, next), seq);
+                    acknowledged.lock().unwrap().insert((client, next), seq.0);
                     next += 1;
                 }
                 Answer::Gap(_) | Answer::Zero => panic!("seed {seed}: {name} {next} was answered {answer:?}"),

@@ -40,12 +40,12 @@ impl Model {
         let last = of_spool.len() as u64;
         match number {
             0 => Answer::Zero,
-            number if number <= last => Answer::Known(of_spool[usize::try_from(number).unwrap() - 1]),
+            number if number <= last => Answer::Known(Seq(of_spool[usize::try_from(number).unwrap() - 1])),
             number if number > last + 1 => Answer::Gap(last + 1),
             number => {
                 self.payloads.push(format!("n{node} {epoch} {number}"));
                 of_spool.push(self.payloads.len() as u64);
-                Answer::Appended(self.payloads.len() as u64)
+                Answer::Appended(Seq(self.payloads.len() as u64))
             }
         }
     }

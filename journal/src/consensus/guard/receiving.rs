@@ -11,7 +11,8 @@ use super::{Batch, Core, places, previous};
 use crate::chain::Seq;
 use crate::consensus::MemberId;
 use crate::consensus::network::{Appended, Install, Transport};
-use crate::storage::{Compared, Installation, Lacking, Storage, store};
+use crate::error::JournalError;
+use crate::storage::{Compared, Failed, Installation, Lacking, Storage, store};
 
 /// A member that lacks more than so many bytes is restored from a backup.
 const MOST_INSTALLED: usize = 256 << 20;
@@ -93,7 +94,7 @@ impl<T: Transport> Receiving<T> {
         if !self.shared.reads.swap(true, Ordering::AcqRel) {
             let this = self.clone();
             tokio::spawn(async move {
-                // Whatever went wrong, the leader asks again.
+                // Whatever went wrong on the way, the leader asks again.
                 let _asked_again = this.read(lacking, leader, term).await;
                 this.shared.reads.store(false, Ordering::Release);
             });
@@ -121,7 +122,7 @@ impl<T: Transport> Receiving<T> {
         Ok(())
     }
 
-    /// Reads all that is missing, compares the hashes, and gives it to the core in one piece.
+    /// Reads all that is missing, and gives it to the core in one piece.
     async fn read(&self, lacking: Lacking, leader: MemberId, term: u64) -> Result<()> {
         let Shared { core, storage, transport, turn, .. } = &*self.shared;
         let (mut tip, mut records, mut bytes) = (lacking.have, Vec::new(), 0);
@@ -129,13 +130,18 @@ impl<T: Transport> Receiving<T> {
             let some = transport.records(leader, Seq(tip.seq.0 + 1)).await?;
             ensure!(!some.is_empty(), "the leader does not have the records of its own snapshot");
             for record in some.into_iter().take(usize::try_from(lacking.want.seq.0 - tip.seq.0)?) {
-                tip = tip.follow(&record)?;
+                tip = tip.follow(&record).map_err(|broken| self.unlike(&broken.to_string()))?;
                 bytes += record.len();
                 records.push(record);
             }
-            ensure!(bytes <= MOST_INSTALLED, "it lacks too much: restore it from a backup");
+            if bytes > MOST_INSTALLED {
+                let what = "it lacks more than can be sent: restore it from a backup".to_owned();
+                return Err(storage.stop(JournalError::Foreign { path: storage.path().to_owned(), what }).into());
+            }
         }
-        ensure!(tip == lacking.want, "the leader's records are not those of its snapshot");
+        if tip != lacking.want {
+            return Err(self.unlike("its end").into());
+        }
         let _turn = turn.lock().await;
         // Meanwhile the log may have brought it.
         if storage.lacking(lacking.snapshot.clone()).await?.is_none() {
@@ -152,6 +158,13 @@ impl<T: Transport> Receiving<T> {
         };
         core.install_snapshot(request).await?;
         Ok(())
+    }
+
+    /// Two members have different chains, and nothing must be built on either before a person has looked.
+    fn unlike(&self, what: &str) -> Failed {
+        let storage = &self.shared.storage;
+        let what = format!("tree entries: the leader's chain is another one: {what}");
+        storage.stop(JournalError::damaged(storage.path(), what))
     }
 }
 
