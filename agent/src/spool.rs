@@ -63,7 +63,7 @@ impl Draft {
             line: self.line,
             message: String::new(),
             policy_version: self.policy_version,
-            position: SpoolPosition { node: node.clone(), epoch, number },
+            position: Some(SpoolPosition { node: node.clone(), epoch, number }),
             request_hash: self.request_hash,
             credential: self.credential,
             body: self.body,

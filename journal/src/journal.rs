@@ -73,6 +73,11 @@ impl<T: Transport> Journal<T> {
         self.storage.failed().await
     }
 
+    /// Ends writing for good, because something was read that is not what was written.
+    pub fn stop(&self, why: JournalError) -> Failed {
+        self.storage.stop(why)
+    }
+
     /// Stops the member. Readers keep the files open until they are dropped.
     pub async fn close(self) {
         self.raft.stop().await;

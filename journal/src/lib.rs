@@ -1,9 +1,11 @@
 //! The replicated log of pact: consensus, storage, the hash chain, indexes, and reading it as it grows.
 //!
 //! **Invariant:** every member that applies the same log comes to the same chain, byte for byte.
-//! **Not here:** what an entry means. A payload is bytes, and so is the key under which it is found.
+//! **Not here:** what an entry means. A payload is bytes, and so is the key under which it is found; only the edge
+//! (`uplink`, `listing`) reads one.
 
 pub mod chain;
+pub mod config;
 pub mod consensus;
 mod disk;
 pub mod entry;
@@ -11,9 +13,17 @@ mod error;
 mod failpoint;
 pub mod group;
 mod journal;
+pub mod listing;
 pub mod replay;
+mod serve;
+mod start;
 pub mod storage;
+mod tls;
+mod uplink;
 pub mod verify;
+mod voice;
 
 pub use error::JournalError;
 pub use journal::Journal;
+pub use start::{ServiceError, run};
+pub use tls::TlsError;

@@ -30,12 +30,22 @@ pub struct Verified {
 /// Reads all of the journal in a directory and names the first thing in it that does not hold. `scratch` is a place for
 /// a copy, which must not exist yet and will not exist any more. `known` are tips that somebody vouches for.
 pub fn verify(directory: &Path, scratch: &Path, known: &[Tip]) -> Result<Verified, JournalError> {
+    verify_each(directory, scratch, known, &|_| {})
+}
+
+/// The same, and shows each record that holds.
+pub(crate) fn verify_each(
+    directory: &Path,
+    scratch: &Path,
+    known: &[Tip],
+    show: &dyn Fn(&Committed),
+) -> Result<Verified, JournalError> {
     if !has_head(directory) {
         return Err(JournalError::damaged(directory, "there is no journal, or its head is gone"));
     }
     let _held = lock(directory)?;
     let copy = Copy::of(directory, scratch)?;
-    check(&copy.place, known).map_err(|error| error.moved(&copy.place, directory))
+    check(&copy.place, known, show).map_err(|error| error.moved(&copy.place, directory))
 }
 
 /// Keeps others from opening it meanwhile, as sled itself would.
@@ -86,7 +96,7 @@ fn copy_into(from: &Path, to: &Path) -> Result<(), JournalError> {
     Ok(())
 }
 
-fn check(directory: &Path, known: &[Tip]) -> Result<Verified, JournalError> {
+fn check(directory: &Path, known: &[Tip], show: &dyn Fn(&Committed)) -> Result<Verified, JournalError> {
     let disk = Disk::open(directory)?;
     let trees = Trees::open(&disk)?;
     guard(disk.path(), || {
@@ -96,7 +106,7 @@ fn check(directory: &Path, known: &[Tip]) -> Result<Verified, JournalError> {
         let mut walk =
             Walk { trees: &trees, path: disk.path(), tip: Tip::EMPTY, keys: 0, sources: 0, replay: Replay::default() };
         while walk.tip.seq < tip.seq {
-            walk.step(known)?;
+            show(&walk.step(known)?);
         }
         walk.end(tip, known)?;
         Ok(Verified { cluster: identity.cluster, tip })
@@ -114,7 +124,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn step(&mut self, known: &[Tip]) -> Result<(), JournalError> {
+    fn step(&mut self, known: &[Tip]) -> Result<Committed, JournalError> {
         let entries = &self.trees.entries;
         let seq = self.tip.seq.0 + 1;
         let stored = entries.get(seq)?.ok_or_else(|| entries.damaged(seq, "missing"))?;
@@ -125,7 +135,8 @@ impl Walk<'_> {
         }
         let committed = Committed::read(&stored).ok_or_else(|| entries.damaged(seq, "unreadable"))?;
         self.found(&committed)?;
-        self.in_order(&committed)
+        self.in_order(&committed)?;
+        Ok(committed)
     }
 
     /// Whether the indexes know the entry.

@@ -3,6 +3,7 @@
 //! **Invariant:** anything missing or unknown is a refusal; a verdict has one constructor, `judge`.
 //! **Not here:** I/O, clocks, async; where policy and whitelist come from.
 
+pub mod certificate;
 mod identity;
 mod judgement;
 mod matrix;

@@ -12,7 +12,7 @@ mod syntax;
 
 pub use escape::{escape, is_plain};
 pub use help::help;
-pub use log::log_line;
+pub use log::{log_line, numbered_line};
 pub use near::near;
 pub use status::{NodeStatus, status, whoami};
 pub use syntax::{Complaint, complain};

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing that is shipped depends on this crate; tests may.
 
+pub mod authority;
 mod bench;
 mod ci;
 mod demo;

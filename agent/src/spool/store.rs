@@ -193,11 +193,14 @@ fn check_position(
     epoch: Option<SpoolEpoch>,
     number: u64,
 ) -> Result<(), SpoolError> {
-    if entry.position.node != *node {
-        let what = format!("it is the spool of {}, and this node is {node}", entry.position.node);
+    let Some(position) = &entry.position else {
+        return Err(SpoolError::damaged(path, format!("record {number} says that it was in no spool")));
+    };
+    if position.node != *node {
+        let what = format!("it is the spool of {}, and this node is {node}", position.node);
         return Err(SpoolError::Foreign { path: path.to_owned(), what });
     }
-    if entry.position.number.0 != number || epoch.is_some_and(|epoch| epoch != entry.position.epoch) {
+    if position.number.0 != number || epoch.is_some_and(|epoch| epoch != position.epoch) {
         return Err(SpoolError::damaged(path, format!("record {number} says that it is another one")));
     }
     Ok(())

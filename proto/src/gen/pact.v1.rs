@@ -135,6 +135,7 @@ pub struct Entry {
     /// The policy by which it was judged.
     #[prost(string, tag = "12")]
     pub policy_version: ::prost::alloc::string::String,
+    /// Absent in what a member of the journal says: that was in no spool.
     #[prost(message, optional, tag = "13")]
     pub spool: ::core::option::Option<SpoolPosition>,
     /// SHA-256 of the request as it was received.
@@ -142,7 +143,7 @@ pub struct Entry {
     pub request_hash: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "15")]
     pub credential: ::core::option::Option<Credential>,
-    #[prost(oneof = "entry::Body", tags = "20, 21, 22, 23, 24, 25, 26")]
+    #[prost(oneof = "entry::Body", tags = "20, 21, 22, 23, 24, 25, 26, 27")]
     pub body: ::core::option::Option<entry::Body>,
 }
 /// Nested message and enum types in `Entry`.
@@ -164,6 +165,8 @@ pub mod entry {
         AgentStarted(super::AgentStarted),
         #[prost(message, tag = "26")]
         RecordsLost(super::RecordsLost),
+        #[prost(message, tag = "27")]
+        UplinkRejected(super::UplinkRejected),
     }
 }
 #[allow(clippy::all)]
@@ -320,6 +323,18 @@ pub struct AgentStarted {
 pub struct RecordsLost {
     #[prost(uint64, tag = "1")]
     pub counted: u64,
+}
+/// A member of the journal did not take what a node sent. The author is the node itself, by its certificate.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UplinkRejected {
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// The entry that was not taken, by its number; 0 where it was not about one.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
 }
 #[allow(clippy::all)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -1028,7 +1043,8 @@ pub struct Hello {
     #[prost(fixed64, tag = "3")]
     pub epoch: u64,
 }
-/// Entries as the spool holds them, byte for byte, their numbers without gaps. At most 1 MiB together.
+/// Entries as the spool holds them, byte for byte, their numbers without gaps. At most 1 MiB together, or one that is
+/// larger alone; 4 MiB are the most.
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpooledEntries {

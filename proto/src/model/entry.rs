@@ -33,8 +33,8 @@ pub struct Entry {
     pub message: String,
     /// The policy by which it was judged.
     pub policy_version: String,
-    /// Where it was written down first.
-    pub position: SpoolPosition,
+    /// Where it was written down first; a node's entry always has one, and what a member says has none.
+    pub position: Option<SpoolPosition>,
     /// SHA-256 of the request as it was received.
     pub request_hash: Option<[u8; 32]>,
     /// How the author was verified.
@@ -133,6 +133,15 @@ pub enum Body {
     RecordsLost {
         /// How many.
         counted: u64,
+    },
+    /// A member of the journal did not take what a node sent.
+    UplinkRejected {
+        /// Whose certificate it was.
+        node: NodeName,
+        /// The entry; 0 where it was not about one.
+        number: SpoolNumber,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -252,6 +261,7 @@ impl Body {
             Self::Outcome(_) => Kind::Outcome,
             Self::AgentStarted { .. } => Kind::Agent,
             Self::RecordsLost { .. } => Kind::Lost,
+            Self::UplinkRejected { .. } => Kind::Rejected,
         }
     }
 }

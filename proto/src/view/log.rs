@@ -1,4 +1,4 @@
-//! Entries, a line each: `#number time KIND scope author message`.
+//! Entries, a line each: `#number time KIND scope author message`. The number is the spool's, or the journal's seq.
 //!
 //! **Invariant:** whatever was typed is shown escaped; an entry is always one line.
 
@@ -7,14 +7,21 @@ use nu_ansi_term::{Color, Style as Paint};
 use super::{Style, escape};
 use crate::grammar::quote;
 use crate::model::entry::{Body, End, LineOutcome, LineRecorded, LineRefused, SessionKind, StageStatus};
-use crate::model::{Entry, Kind};
+use crate::model::{Entry, Kind, SpoolNumber};
 
-/// One entry, with its newline.
+/// One entry of a spool, with its newline.
 pub fn log_line(entry: &Entry, style: Style) -> String {
+    // What is in a spool has a position.
+    let number = entry.position.as_ref().map_or(0, |position| position.number.0);
+    numbered_line(number, entry, style)
+}
+
+/// One entry with the number under which it is found where it is shown, with its newline.
+pub fn numbered_line(number: u64, entry: &Entry, style: Style) -> String {
     let kind = entry.body.kind();
     let label = paint(kind, style).paint(format!("{kind:<7}")).to_string();
     let time = entry.event_time.strftime("%Y-%m-%dT%H:%M:%SZ");
-    let (number, scope, author) = (entry.position.number.0, &entry.scope, &entry.author);
+    let (scope, author) = (&entry.scope, &entry.author);
     format!("#{number} {time} {label} {scope} {author} {}{}\n", place(entry), message(&entry.body))
 }
 
@@ -25,7 +32,7 @@ fn paint(kind: Kind, style: Style) -> Paint {
     }
     match kind {
         Kind::Line => Color::Green.normal(),
-        Kind::Refused | Kind::Lost => Color::Red.normal(),
+        Kind::Refused | Kind::Lost | Kind::Rejected => Color::Red.normal(),
         Kind::Outcome => Color::Cyan.normal(),
         Kind::Session | Kind::End | Kind::Agent => plain.dimmed(),
     }
@@ -59,6 +66,12 @@ fn message(body: &Body) -> String {
             format!("pact-agent {} with {}", escape(version.as_bytes()), escape(layers.join(", ").as_bytes()))
         }
         Body::RecordsLost { counted } => format!("{counted} records could not be kept while the disk was full"),
+        Body::UplinkRejected { node, number: SpoolNumber(0), reason } => {
+            format!("the journal did not take what {node} sent: {}", escape(reason.as_bytes()))
+        }
+        Body::UplinkRejected { node, number, reason } => {
+            format!("the journal did not take entry {} of {node}: {}", number.0, escape(reason.as_bytes()))
+        }
     }
 }
 

@@ -62,6 +62,9 @@ fn body() -> impl Strategy<Value = Body> {
         (any::<String>(), prop::collection::vec(any::<String>(), 0..3))
             .prop_map(|(version, layers)| Body::AgentStarted { version, layers }),
         any::<u64>().prop_map(|counted| Body::RecordsLost { counted }),
+        (any::<u64>(), any::<String>()).prop_map(|(number, reason)| {
+            Body::UplinkRejected { node: "n2".parse().unwrap(), number: SpoolNumber(number), reason }
+        }),
     ]
 }
 
@@ -94,7 +97,7 @@ fn entry() -> impl Strategy<Value = Entry> {
             line: LineId(line),
             message,
             policy_version,
-            position,
+            position: Some(position),
             request_hash,
             credential,
             body,

@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("pact-client", &["pact-proto"]),
     ("pact-shell", &["pact-client", "pact-proto"]),
     ("pact-agent", &["pact-policy", "pact-proto"]),
-    ("pact-journal", &["pact-proto"]),
+    ("pact-journal", &["pact-policy", "pact-proto"]),
     ("pact-xtask", &["pact-proto"]),
 ];
 

@@ -45,6 +45,7 @@ const RULES: [Rule; 3] = [
         places: &[
             ("xtask/src/say.rs", "the one place where a task speaks"),
             ("agent/src/main.rs", "why a service does not serve, for whoever started it"),
+            ("journal/src/main.rs", "the same, and what `verify` found"),
         ],
         fix: "return the text to what renders it, or argue the place in xtask/src/tidy/places.rs",
         in_tests: false,

@@ -68,7 +68,7 @@ impl From<&Entry> for v1::Entry {
             line_id: entry.line.0,
             message: entry.message.clone(),
             policy_version: entry.policy_version.clone(),
-            spool: Some(position(&entry.position)),
+            spool: entry.position.as_ref().map(position),
             request_hash: hash(entry.request_hash),
             credential: entry.credential.as_ref().map(credential),
             body: Some(body(&entry.body)),
@@ -84,16 +84,17 @@ impl TryFrom<v1::Entry> for Entry {
             [] => None,
             bytes => Some(SessionId::from_slice(bytes).ok_or(BadEntry::Field("session id"))?),
         };
+        let via = read_via(wire.via)?;
         Ok(Self {
             event_time: read_time(wire.event_time.as_ref())?,
             scope: read_scope(wire.scope)?,
             author: wire.author.parse::<Principal>().map_err(|_| BadEntry::Field("author"))?,
-            via: read_via(wire.via)?,
             session,
             line: LineId(wire.line_id),
             message: wire.message,
             policy_version: wire.policy_version,
-            position: read_position(wire.spool)?,
+            position: read_position(wire.spool, &via)?,
+            via,
             request_hash: read_hash(&wire.request_hash, "request hash")?,
             credential: wire.credential.map(read_credential).transpose()?,
             body: read_body(wire.body.ok_or(BadEntry::Field("kind"))?)?,
@@ -152,14 +153,18 @@ fn position(at: &SpoolPosition) -> v1::SpoolPosition {
     v1::SpoolPosition { node: at.node.to_string(), epoch: at.epoch.0, number: at.number.0 }
 }
 
-fn read_position(wire: Option<v1::SpoolPosition>) -> Result<SpoolPosition, BadEntry> {
+fn read_position(wire: Option<v1::SpoolPosition>, via: &Via) -> Result<Option<SpoolPosition>, BadEntry> {
     let bad = BadEntry::Field("spool position");
-    let wire = wire.ok_or_else(|| bad.clone())?;
+    let wire = match (wire, via) {
+        (Some(wire), Via::Node(_) | Via::Member(_)) => wire,
+        (None, Via::Member(_)) => return Ok(None),
+        (None, Via::Node(_)) => return Err(bad),
+    };
     let node = wire.node.parse().map_err(|_| bad.clone())?;
     if wire.number == 0 {
         return Err(bad);
     }
-    Ok(SpoolPosition { node, epoch: SpoolEpoch(wire.epoch), number: SpoolNumber(wire.number) })
+    Ok(Some(SpoolPosition { node, epoch: SpoolEpoch(wire.epoch), number: SpoolNumber(wire.number) }))
 }
 
 fn hash(hash: Option<[u8; 32]>) -> Vec<u8> {
@@ -215,6 +220,11 @@ fn body(body: &Body) -> v1::entry::Body {
             Wire::AgentStarted(v1::AgentStarted { version: version.clone(), layers: layers.clone() })
         }
         Body::RecordsLost { counted } => Wire::RecordsLost(v1::RecordsLost { counted: *counted }),
+        Body::UplinkRejected { node, number, reason } => Wire::UplinkRejected(v1::UplinkRejected {
+            node: node.to_string(),
+            number: number.0,
+            reason: reason.clone(),
+        }),
     }
 }
 
@@ -242,6 +252,11 @@ fn read_body(wire: v1::entry::Body) -> Result<Body, BadEntry> {
         Wire::Outcome(outcome) => Body::Outcome(read_outcome(outcome)?),
         Wire::AgentStarted(started) => Body::AgentStarted { version: started.version, layers: started.layers },
         Wire::RecordsLost(lost) => Body::RecordsLost { counted: lost.counted },
+        Wire::UplinkRejected(rejected) => Body::UplinkRejected {
+            node: rejected.node.parse().map_err(|_| BadEntry::Field("node that was rejected"))?,
+            number: SpoolNumber(rejected.number),
+            reason: rejected.reason,
+        },
     })
 }
 

@@ -22,12 +22,14 @@ pub enum Kind {
     Agent,
     /// Records that could not be kept.
     Lost,
+    /// Records that a member of the journal did not take.
+    Rejected,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Session, Self::End, Self::Line, Self::Refused, Self::Outcome, Self::Agent, Self::Lost];
+    pub const ALL: [Self; 8] =
+        [Self::Session, Self::End, Self::Line, Self::Refused, Self::Outcome, Self::Agent, Self::Lost, Self::Rejected];
 
     /// As it is shown.
     pub const fn name(self) -> &'static str {
@@ -39,13 +41,14 @@ impl Kind {
             Self::Outcome => "OUTCOME",
             Self::Agent => "AGENT",
             Self::Lost => "LOST",
+            Self::Rejected => "REJECT",
         }
     }
 }
 
 /// A kind that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a kind of entry: one of SESSION, END, LINE, REFUSED, OUTCOME, AGENT, LOST")]
+#[error("{0:?} is not a kind of entry: one of SESSION, END, LINE, REFUSED, OUTCOME, AGENT, LOST, REJECT")]
 pub struct InvalidKind(pub String);
 
 impl FromStr for Kind {

@@ -12,11 +12,11 @@ fn entry(body: Body) -> Entry {
         line: LineId(3),
         message: String::new(),
         policy_version: "0123456789ab".to_owned(),
-        position: SpoolPosition {
+        position: Some(SpoolPosition {
             node: "node042".parse().unwrap(),
             epoch: SpoolEpoch(u64::MAX),
             number: SpoolNumber(12),
-        },
+        }),
         request_hash: Some([9; 32]),
         credential: Some(Credential::Peer { uid: 1000, pid: 4242, user: Some("alice".to_owned()) }),
         body,
@@ -58,6 +58,7 @@ fn bodies() -> Vec<Body> {
         outcome(End::Failed("no such file".into())),
         Body::AgentStarted { version: "0.1.0".into(), layers: vec!["landlock abi 7".into()] },
         Body::RecordsLost { counted: 3 },
+        Body::UplinkRejected { node: "node042".parse().unwrap(), number: SpoolNumber(7), reason: "a gap".into() },
     ]
 }
 
@@ -80,7 +81,7 @@ fn version_1_is_readable_for_ever() {
     ];
     let entry = Entry::decode(&written).unwrap();
     assert_eq!(entry.body, Body::RecordsLost { counted: 3 });
-    assert_eq!(entry.position.number, SpoolNumber(5));
+    assert_eq!(entry.position.map(|position| position.number), Some(SpoolNumber(5)));
     assert_eq!(entry.author.as_str(), "alice");
     assert_eq!(entry.session, None);
 }
@@ -97,4 +98,9 @@ fn what_is_not_an_entry_is_named() {
     wire = v1::Entry::from(&entry(Body::RecordsLost { counted: 1 }));
     wire.session_id = vec![1, 2];
     assert_eq!(Entry::try_from(wire), Err(BadEntry::Field("session id")));
+    wire = v1::Entry::from(&entry(Body::RecordsLost { counted: 1 }));
+    wire.spool = None;
+    assert_eq!(Entry::try_from(wire.clone()), Err(BadEntry::Field("spool position")));
+    wire.via = Some(via(&Via::Member("1".into())));
+    assert_eq!(Entry::try_from(wire).map(|entry| entry.position), Ok(None));
 }

@@ -1,0 +1,217 @@
+//! A member's configuration: one file that root owns, and the files that it names.
+//!
+//! **Invariant:** an unknown key, a wrong value or a file that others can write is an error with the file's name,
+//! the key and the position. The private key is root's or the member's own, and others cannot read it.
+//! **Why:** the member runs as a user of its own: what it could write itself would be no ground to stand on.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::consensus::MemberId;
+use crate::storage::Settings;
+
+/// Where the configuration is unless a flag says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/pact/journal.toml";
+
+/// What a member must know.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Its number, for ever.
+    pub member: NonZeroU64,
+    /// The name of the journal; files of another one are not opened.
+    #[serde(default = "default_cluster")]
+    pub cluster: String,
+    /// Where nodes connect.
+    pub listen: SocketAddr,
+    /// Where the journal is kept.
+    #[serde(default = "default_data")]
+    pub data: PathBuf,
+    /// Certificates of the site's authority: whoever has one of these above its own is a machine of the site.
+    #[serde(default = "default_ca")]
+    pub ca: PathBuf,
+    /// The member's own certificate, and those between it and the authority.
+    #[serde(default = "default_certificate")]
+    pub certificate: PathBuf,
+    /// Its private key.
+    #[serde(default = "default_key")]
+    pub key: PathBuf,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Others could have written it, or can read what is secret.
+    #[error("{}: {what}", path.display())]
+    Open {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with its owner or mode.
+        what: &'static str,
+    },
+    /// It does not say what it should.
+    #[error("{}: {what}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Key and position.
+        what: String,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn wrong(path: &Path, what: impl Into<String>) -> Self {
+        Self::Wrong { path: path.to_owned(), what: what.into() }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let bytes = read(path, Secrecy::Public)?;
+        let text = String::from_utf8(bytes).map_err(|_| ConfigError::wrong(path, "it is not UTF-8"))?;
+        let config: Self = toml_edit::de::from_str(&text).map_err(|e| ConfigError::wrong(path, at_line(&text, &e)))?;
+        for named in [&config.data, &config.ca, &config.certificate, &config.key] {
+            if !named.is_absolute() {
+                return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
+            }
+        }
+        if config.cluster.is_empty() {
+            return Err(ConfigError::wrong(path, "cluster is empty"));
+        }
+        Ok(config)
+    }
+
+    /// Whose journal it is, and where.
+    pub(crate) fn settings(&self) -> Settings {
+        let member = MemberId(self.member.get());
+        let (directory, cluster) = (self.data.clone(), self.cluster.clone());
+        Settings { directory, cluster, member, members: [member].into() }
+    }
+}
+
+/// Whether others may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Secrecy {
+    /// All may.
+    Public,
+    /// Its owner, and a group that root chose.
+    Secret,
+}
+
+/// Reads a file that only root may have written, or the member itself where it is secret.
+pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<Vec<u8>, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let real = path.canonicalize().map_err(unreadable)?;
+    for part in real.ancestors() {
+        let metadata = std::fs::metadata(part).map_err(unreadable)?;
+        let open = |what| Err(ConfigError::Open { path: part.to_owned(), what });
+        let is_own = secrecy == Secrecy::Secret && metadata.uid() == rustix::process::geteuid().as_raw();
+        let sticky_directory = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+        if metadata.uid() != 0 && !is_own {
+            return open("its owner is not root");
+        }
+        if metadata.mode() & 0o022 != 0 && !sticky_directory {
+            return open("others than its owner may write it");
+        }
+        if secrecy == Secrecy::Secret && part == real && metadata.mode() & 0o007 != 0 {
+            return open("everybody may read it, and it is a secret");
+        }
+    }
+    std::fs::read(&real).map_err(unreadable)
+}
+
+/// What is wrong and in which line; never the text of the file.
+fn at_line(text: &str, error: &toml_edit::de::Error) -> String {
+    let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
+    line.map_or_else(|| error.message().to_owned(), |line| format!("line {line}: {}", error.message()))
+}
+
+fn default_cluster() -> String {
+    "pact".to_owned()
+}
+
+fn default_data() -> PathBuf {
+    "/var/lib/pact/journal".into()
+}
+
+fn default_ca() -> PathBuf {
+    "/etc/pact/ca.pem".into()
+}
+
+fn default_certificate() -> PathBuf {
+    "/etc/pact/journal.pem".into()
+}
+
+fn default_key() -> PathBuf {
+    "/etc/pact/journal.key".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const LEAST: &str = "member = 1\nlisten = \"127.0.0.1:9443\"\n";
+
+    fn load(text: &str) -> Result<Config, String> {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("journal.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_example_says_the_defaults() {
+        let example = load(include_str!("../../examples/journal.toml")).unwrap();
+        assert_eq!(format!("{example:?}"), format!("{:?}", load(LEAST).unwrap()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, expected) in [
+            ("member = 1", "missing field `listen`"),
+            ("member = 0\nlisten = \"127.0.0.1:9443\"", "nonzero"),
+            ("member = 1\nlisten = \"somewhere\"", "socket address"),
+            (&format!("{LEAST}membre = 1"), "unknown field `membre`"),
+            (&format!("{LEAST}data = \"journal\""), "is not an absolute path"),
+            (&format!("{LEAST}cluster = \"\""), "cluster is empty"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn files_that_others_reach_are_not_read() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        std::fs::write(&path, "x").unwrap();
+        for (mode, secrecy, is_fine) in [
+            (0o644, Secrecy::Public, true),
+            (0o664, Secrecy::Public, false),
+            (0o646, Secrecy::Public, false),
+            (0o600, Secrecy::Secret, true),
+            (0o640, Secrecy::Secret, true),
+            (0o644, Secrecy::Secret, false),
+            (0o660, Secrecy::Secret, false),
+        ] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read(&path, secrecy).is_ok(), is_fine, "{mode:o} {secrecy:?}");
+        }
+    }
+}

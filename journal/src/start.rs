@@ -1,0 +1,95 @@
+//! From a configuration to a member that serves, and back to nothing.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::config::{Config, ConfigError};
+use crate::consensus::RaftSettings;
+use crate::journal::Journal;
+use crate::serve::Door;
+use crate::storage::Failed;
+use crate::tls::{self, TlsError};
+use crate::uplink::Uplinks;
+use crate::voice::Voice;
+
+/// How long streams have to hear that the member is closing.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Why a member does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The configuration.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// Certificates and key.
+    #[error("certificates: {0}")]
+    Tls(#[from] TlsError),
+    /// The address.
+    #[error("listen: {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The files.
+    #[error("journal: {0}")]
+    Journal(#[from] Failed),
+    /// The runtime.
+    #[error("runtime: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs a member until SIGTERM, SIGINT, or a failure of its files. `say` gets a line at a time, for whoever runs it.
+pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
+    let config = Config::load(config)?;
+    let acceptor = tls::acceptor(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Before the files are opened, because a second member on the same address should not touch them.
+        let listen = |source| ServiceError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let journal = Arc::new(Journal::open(&config.settings(), RaftSettings::default()).await?);
+        let (close, closing) = watch::channel(false);
+        let voice = Arc::new(Voice::new(say));
+        let uplinks = Arc::new(Uplinks::new(Arc::clone(&journal), Arc::clone(&voice), closing.clone()));
+        let address = listener.local_addr()?;
+        let (member, last) = (config.member, journal.reader().tip().seq.0);
+        let door = Arc::new(Door::new(acceptor, uplinks, voice, closing));
+        say(&format!("member {member} of {:?} listens on {address}; its last record is {last}", config.cluster));
+        live(&journal, door, listener, close).await?;
+        // Whoever still has it is a stream that did not hear; what was acknowledged is on disk.
+        if let Some(journal) = Arc::into_inner(journal) {
+            journal.close().await;
+        }
+        Ok(())
+    })
+}
+
+async fn live(
+    journal: &Journal,
+    door: Arc<Door>,
+    listener: TcpListener,
+    close: watch::Sender<bool>,
+) -> Result<(), ServiceError> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut serving = std::pin::pin!(door.serve(listener));
+    tokio::select! {
+        () = serving.as_mut() => {}
+        failed = journal.failed() => return Err(failed.into()),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    close.send_replace(true);
+    // Whoever does not listen now is told by the end of the connection.
+    let _late = timeout(GOODBYE, serving).await;
+    Ok(())
+}

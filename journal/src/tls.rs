@@ -1,0 +1,87 @@
+//! Who may connect: machines that the site's authority has given a certificate.
+//!
+//! **Invariant:** TLS 1.3 only; a caller without a certificate, or with one that does not chain to the authority, is
+//! out of date or not for clients, does not get through the handshake. Every connection is verified anew: there are no
+//! tickets to resume one.
+//! **Not here:** which machine it is (`pact_policy::certificate`), and what that may do.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pact_policy::certificate::{BadCertificate, Machine, machine};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientCertVerifierBuilder, NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::{Config, ConfigError, Secrecy, read};
+
+/// Certificates that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] ConfigError),
+    /// The certificate is not this member's.
+    #[error("{}: {why}", path.display())]
+    NotOurs {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What it says instead.
+        why: String,
+    },
+    /// They do not go together.
+    #[error("certificate and key: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+/// Takes connections as the configuration says.
+pub(crate) fn acceptor(config: &Config) -> Result<TlsAcceptor, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let chain = certificates(&config.certificate)?;
+    is_ours(config, &chain)?;
+    let key = read(&config.key, Secrecy::Secret)?;
+    let key = PrivateKeyDer::from_pem_slice(&key)
+        .map_err(|_| ConfigError::wrong(&config.key, "it has no private key in PEM"))?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&config.ca)?), Arc::clone(&provider));
+    let verifier = ClientCertVerifierBuilder::build(verifier)
+        .map_err(|error| ConfigError::wrong(&config.ca, error.to_string()))?;
+    let mut server = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
+    server.alpn_protocols = vec![b"h2".to_vec()];
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    server.send_tls13_tickets = 0;
+    Ok(TlsAcceptor::from(Arc::new(server)))
+}
+
+/// The certificates in a file, at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let text = read(path, Secrecy::Public)?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|_| ConfigError::wrong(path, "its PEM cannot be read"))?;
+    if found.is_empty() { Err(ConfigError::wrong(path, "it has no certificate in PEM")) } else { Ok(found) }
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, ConfigError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| ConfigError::wrong(path, error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+/// A member that shows another's certificate would be taken for it.
+fn is_ours(config: &Config, chain: &[CertificateDer<'static>]) -> Result<(), TlsError> {
+    let own = Machine::Member(config.member.get());
+    let not_ours = |why| Err(TlsError::NotOurs { path: config.certificate.clone(), why });
+    match chain.first().map_or(Err(BadCertificate::NoName), |leaf| machine(leaf)) {
+        Ok(found) if found == own => Ok(()),
+        Ok(other) => not_ours(format!("it is the certificate of {other}, and this is {own}")),
+        Err(error) => not_ours(error.to_string()),
+    }
+}
