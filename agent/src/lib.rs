@@ -1,7 +1,8 @@
 //! pact-agent: sessions, sandbox and spool of one node.
 //!
 //! The way in is `run`. Rooms: `config` and `source` (what root wrote), `launcher`, `host` and `sandbox` (what starts
-//! programs), `table` (what may be started), `link` and `packet` (the way to them), `spool` (what is on record), `session` (who types what), `serve` (the door).
+//! programs), `table` (what may be started), `link` and `packet` (the way to them), `spool` (what is on record), `uplink`
+//! (the way of the records to the journal), `session` (who types what), `serve` (the door).
 
 pub mod config;
 mod failpoint;
@@ -19,5 +20,6 @@ pub mod source;
 pub mod spool;
 mod start;
 mod table;
+mod uplink;
 
 pub use start::{AgentError, run};

@@ -208,7 +208,7 @@ fn copy_directory(from: &Path, to: &Path) {
 fn numbers(spool: &Spool, first: u64, bytes: usize, entries: usize) -> Vec<u64> {
     let batch = spool.batch(SpoolNumber(first), Most { bytes, entries }).unwrap();
     assert_eq!(batch.first, SpoolNumber(first));
-    batch.entries.iter().map(|entry| Entry::decode(entry).unwrap().position.number.0).collect()
+    batch.entries.iter().map(|entry| Entry::decode(entry).unwrap().position.unwrap().number.0).collect()
 }
 
 #[test]
