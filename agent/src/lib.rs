@@ -1,8 +1,9 @@
 //! pact-agent: sessions, sandbox and spool of one node.
 //!
 //! The way in is `run`. Rooms: `config` and `source` (what root wrote), `launcher`, `host` and `sandbox` (what starts
-//! programs), `table` (what may be started), `link` and `packet` (the way to them), `spool` (what is on record), `serve`
-//! and `peer` (the door, and who stands there), `session` (who types what), `node` and `pace` (what sessions share).
+//! programs), `table` (what may be started), `link` and `packet` (the way to them), `spool` (what is on record), `uplink`
+//! (the way of the records to the journal), `serve` and `peer` (the door, and who stands there), `session` (who types
+//! what), `node` and `pace` (what sessions share).
 
 pub mod config;
 mod failpoint;
@@ -20,5 +21,6 @@ mod source;
 mod spool;
 mod start;
 mod table;
+mod uplink;
 
 pub use start::{AgentError, run};

@@ -13,6 +13,7 @@ mod opening;
 mod outbound;
 mod output;
 mod pipeline;
+mod quorum;
 mod recorded;
 mod running;
 

@@ -6,10 +6,12 @@
 //! of its log. So every flush is followed by fdatasync, and the last number stands in a file of its own.
 //! **Not here:** what entries mean; the way to the journal.
 
+mod acknowledged;
 mod error;
 mod head;
 mod piece;
 mod quiet;
+mod read;
 mod recover;
 mod room;
 mod store;
@@ -22,9 +24,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use pact_proto::model::entry::{Body, Credential, Via};
 use pact_proto::model::{Entry, LineId, NodeName, Principal, Scope, SessionId, SpoolEpoch, SpoolNumber, SpoolPosition};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+pub(crate) use acknowledged::Acknowledged;
 pub(crate) use error::{AppendError, SpoolError, Stopped};
+pub(crate) use read::{Batch, Most};
 pub(crate) use room::Durability;
 
 /// An entry that has no number yet.
@@ -82,10 +86,11 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct Spool {
     writer: std::sync::mpsc::Sender<writer::Job>,
-    entries: store::Reader,
+    entries: read::Reader,
     directory: Arc<Path>,
     reserve_bytes: u64,
     durability: Durability,
+    epoch: SpoolEpoch,
     unwritten: Arc<AtomicU64>,
     queue: Arc<writer::Queue>,
 }
@@ -108,6 +113,7 @@ impl Spool {
             directory: Arc::from(settings.directory.as_path()),
             reserve_bytes: settings.reserve_bytes,
             durability,
+            epoch: store.epoch(),
             unwritten: Arc::clone(&unwritten),
             queue: Arc::clone(&queue),
         };
@@ -147,6 +153,22 @@ impl Spool {
         self.entries.newest()
     }
 
+    /// Records in a row from a number on, oldest first; none where there is nothing new. It may wait for the disk: not
+    /// for the thread of the sessions.
+    pub(crate) fn batch(&self, first: SpoolNumber, most: Most) -> Result<Batch, SpoolError> {
+        self.entries.batch(first, most)
+    }
+
+    /// One record, where there is one of this number.
+    pub(crate) fn entry(&self, number: SpoolNumber) -> Result<Option<Entry>, SpoolError> {
+        self.entries.entry(number)
+    }
+
+    /// The last number that is on the disk, for whoever waits for more.
+    pub(crate) fn written(&self) -> watch::Receiver<SpoolNumber> {
+        self.entries.written()
+    }
+
     /// Whether lines may run: there is room.
     pub(crate) fn has_room(&self) -> bool {
         room::free_bytes(&self.directory).is_ok_and(|free| free >= self.reserve_bytes)
@@ -160,6 +182,16 @@ impl Spool {
     /// The last number that is on the disk.
     pub(crate) fn last(&self) -> SpoolNumber {
         self.entries.last()
+    }
+
+    /// Which spool this is.
+    pub(crate) fn epoch(&self) -> SpoolEpoch {
+        self.epoch
+    }
+
+    /// Where it is kept how far the journal has this spool.
+    pub(crate) fn acknowledged(&self) -> Acknowledged {
+        Acknowledged::of(&self.directory, self.epoch)
     }
 
     /// Records that wait in memory for room on the disk.
