@@ -4,6 +4,8 @@
 //! the key and the position; there is no default for anything that decides who may do what.
 //! **Not here:** the policy and the programs; only where they are.
 
+mod journal;
+
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::path::{Path, PathBuf};
 use pact_proto::model::{NodeName, VCluster};
 use serde::Deserialize;
 use serde::de::Error as _;
+
+pub use journal::{Endpoint, InvalidEndpoint, Journal};
 
 /// Where the configuration is unless a flag says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/pact/agent.toml";
@@ -53,6 +57,9 @@ pub struct Config {
     /// What sessions get.
     #[serde(default)]
     pub sessions: Sessions,
+    /// Where the records go on to; without it they stay on this node.
+    #[serde(default)]
+    pub journal: Option<Journal>,
 }
 
 /// What sessions get.
@@ -112,10 +119,19 @@ impl Config {
     /// Reads and checks the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read_roots(path)?;
-        let config: Self = toml_edit::de::from_str(&text).map_err(|e| ConfigError::wrong(path, at_line(&text, &e)))?;
+        let config: Self = toml_edit::de::from_str(&text).map_err(|error| {
+            let (line, what) = pact_proto::toml::wrong(&text, &error);
+            ConfigError::wrong(path, format!("line {line}: {what}"))
+        })?;
         for named in [&config.socket, &config.spool, &config.policy, &config.programs] {
             if !named.is_absolute() {
                 return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
+            }
+        }
+        for (key, named) in config.journal.iter().flat_map(Journal::files) {
+            if !named.is_absolute() {
+                let what = format!("journal.{key}: {} is not an absolute path", named.display());
+                return Err(ConfigError::wrong(path, what));
             }
         }
         for owner in ["/etc/subuid", "/etc/subgid"] {
@@ -157,10 +173,15 @@ pub fn read_roots(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(&real).map_err(unreadable)
 }
 
-/// What is wrong and in which line; never the text of the file.
-fn at_line(text: &str, error: &toml_edit::de::Error) -> String {
-    let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
-    line.map_or_else(|| error.message().to_owned(), |line| format!("line {line}: {}", error.message()))
+/// The same for a file that others may not even read.
+pub(crate) fn read_secret(path: &Path) -> Result<String, ConfigError> {
+    let metadata = std::fs::metadata(path);
+    let mode = metadata.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?.mode();
+    if mode & 0o077 != 0 {
+        return Err(ConfigError::NotRoots { path: path.to_owned(), what: "others than root may read it" });
+    }
+    // Owner and everything above it are looked at there; whoever could change the mode in between is root.
+    read_roots(path)
 }
 
 fn default_socket() -> PathBuf {
@@ -231,6 +252,19 @@ mod tests {
         assert_eq!(format!("{example:?}"), format!("{least:?}"));
     }
 
+    /// What is commented out with `#` and no space is what one takes the `#` away from.
+    #[test]
+    fn the_example_says_how_the_journal_is_named() {
+        let uncommented = |line: &str| match line.strip_prefix('#') {
+            Some(key) if !key.starts_with(' ') => format!("{key}\n"),
+            Some(_) | None => format!("{line}\n"),
+        };
+        let example: String = include_str!("../../examples/agent.toml").lines().map(uncommented).collect();
+        let journal = load(&example).unwrap().journal.unwrap();
+        assert_eq!(journal.endpoint.to_string(), "journal01:9443");
+        assert_eq!(journal.key, Path::new("/etc/pact/node.key"));
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         for (text, expected) in [
@@ -239,6 +273,12 @@ mod tests {
             ("node = \"n\"\nvcluster = \"a\"\nnoed = 1", "unknown field `noed`"),
             ("node = \"n\"\nvcluster = \"a\"\nspool = \"spool\"", "is not an absolute path"),
             ("node = \"n\"\nvcluster = \"a\"\n[sessions]\nuids = \"0-70000\"", "uids must lie in"),
+            ("node = \"n\"\nvcluster = \"a\"\n[journal]\nendpoint = \"j\"", "\"j\" is not `host:port`"),
+            ("node = \"n\"\nvcluster = \"a\"\n[journal]\nendpoint = \"j:1\"", "missing field `ca`"),
+            (
+                "node = \"n\"\nvcluster = \"a\"\n[journal]\nendpoint = \"j:1\"\nca = \"/c\"\ncertificate = \"c\"\nkey = \"/k\"",
+                "journal.certificate: c is not an absolute path",
+            ),
             ("node = \"n\"\nvcluster = \"a\"\n[sessions]\nuids = \"100000-100010\"", "uids must lie in"),
             ("node = \"n\"\nvcluster = \"a\"\n[sessions]\nuids = \"5-1\"", "uids must lie in"),
             ("node = \"n\"\nvcluster = \"a\"\n[sessions]\nuids = \"many\"", "must read `first-last`"),
@@ -256,6 +296,18 @@ mod tests {
             assert_eq!(lent_to(lent, &uids), to, "{uids:?}");
         }
         assert_eq!(lent_to(lent, &(231_072..=300_000)), None);
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_none() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("node.key");
+        std::fs::write(&path, "secret").unwrap();
+        for (mode, is_read) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read_secret(&path).is_ok(), is_read, "{mode:o}");
+        }
     }
 
     #[test]

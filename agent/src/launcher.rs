@@ -36,7 +36,7 @@ const LATER: Duration = Duration::from_millis(100);
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a launcher must know; made before the fork.
-pub struct Settings {
+pub(crate) struct Settings {
     table: Table,
     limits: Limits,
     hidden: Vec<PathBuf>,
@@ -56,7 +56,7 @@ pub enum LauncherError {
 
 impl Settings {
     /// `hidden` is what no session sees.
-    pub fn new(
+    pub(crate) fn new(
         config: &Config,
         whitelist: &Whitelist,
         limits: &Limits,
@@ -68,7 +68,7 @@ impl Settings {
 }
 
 /// Forks it; answers the agent's end of the way to it. For a process with one thread.
-pub fn start(settings: Settings) -> Result<OwnedFd, LauncherError> {
+pub(crate) fn start(settings: Settings) -> Result<OwnedFd, LauncherError> {
     let (ours, theirs) = packet::roomy_pair()?;
     let agent = getpid();
     let single = Single::process()?;

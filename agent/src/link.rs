@@ -55,7 +55,7 @@ impl From<io::Error> for LinkError {
 
 /// What the self-test found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub(crate) struct Report {
     /// Layers that hold, in words.
     pub layers: Vec<String>,
     /// What is less than asked for.
@@ -93,14 +93,14 @@ enum Request {
 
 /// The way to the launcher. Clones share it.
 #[derive(Clone)]
-pub struct Launcher {
+pub(crate) struct Launcher {
     requests: mpsc::Sender<Request>,
     gone: watch::Receiver<bool>,
 }
 
 impl Launcher {
     /// Takes over the way that `launcher::start` answered; within a runtime.
-    pub fn new(channel: OwnedFd) -> Result<Self, LinkError> {
+    pub(crate) fn new(channel: OwnedFd) -> Result<Self, LinkError> {
         let packets = Packets::new(channel)?;
         let (requests, asked) = mpsc::channel(PLACES);
         let (tell, gone) = watch::channel(false);
@@ -113,27 +113,27 @@ impl Launcher {
     }
 
     /// Asks for a host.
-    pub async fn open_session(&self, session: SessionId) -> Result<Host, LinkError> {
+    pub(crate) async fn open_session(&self, session: SessionId) -> Result<Host, LinkError> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request::Open(session, answer)).await.map_err(|_| LinkError::LauncherGone)?;
         answered.await.map_err(|_| LinkError::LauncherGone)?
     }
 
     /// Has the hosts of a session killed, with all that they started.
-    pub async fn end_session(&self, session: SessionId) {
+    pub(crate) async fn end_session(&self, session: SessionId) {
         // A launcher that is gone has taken its hosts with it.
         let _gone = self.requests.send(Request::End(session)).await;
     }
 
     /// Asks what holds on this node.
-    pub async fn self_test(&self) -> Result<Report, LinkError> {
+    pub(crate) async fn self_test(&self) -> Result<Report, LinkError> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request::Test(answer)).await.map_err(|_| LinkError::LauncherGone)?;
         answered.await.map_err(|_| LinkError::LauncherGone)
     }
 
     /// Returns when the launcher has ended.
-    pub async fn died(&self) -> LinkError {
+    pub(crate) async fn died(&self) -> LinkError {
         // The sender goes away only after it has told.
         let mut gone = self.gone.clone();
         let _told = gone.wait_for(|gone| *gone).await;
@@ -207,13 +207,13 @@ impl Dispatch {
 }
 
 /// The way to a session's host. Dropping it ends the host and all that it started.
-pub struct Host {
+pub(crate) struct Host {
     packets: Arc<Packets>,
 }
 
 /// The ends of a line's pipes.
 #[derive(Debug)]
-pub struct Pipes {
+pub(crate) struct Pipes {
     /// What the first stage reads, if it reads what the client sends.
     pub stdin: Option<OwnedFd>,
     /// What the last stage writes.
@@ -224,7 +224,7 @@ pub struct Pipes {
 
 /// How a line's processes ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LineEnd {
+pub(crate) enum LineEnd {
     /// All are gone; how each stage ended.
     Gone(Vec<StageStatus>),
     /// Some did not die of SIGKILL.
@@ -235,11 +235,11 @@ pub enum LineEnd {
 
 /// Signals to the line of a host, while somebody else waits for its end.
 #[derive(Clone)]
-pub struct Control(Arc<Packets>);
+pub(crate) struct Control(Arc<Packets>);
 
 impl Control {
     /// Best said early and often: a line that is over takes no harm.
-    pub async fn deliver(&self, line: pact_proto::model::LineId, what: Delivery) {
+    pub(crate) async fn deliver(&self, line: pact_proto::model::LineId, what: Delivery) {
         let deliver = Deliver { line_id: line.0, what: what.into() };
         // A host that is gone has taken its processes with it.
         let _gone = self.0.send(&HostRequest { kind: Some(HostAsked::Deliver(deliver)) }).await;
@@ -252,7 +252,7 @@ impl Host {
     }
 
     /// Whether it has not hung up.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut watched = [PollFd::new(&self.packets.0, PollFlags::empty())];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -260,12 +260,12 @@ impl Host {
     }
 
     /// For signals.
-    pub fn control(&self) -> Control {
+    pub(crate) fn control(&self) -> Control {
         Control(Arc::clone(&self.packets))
     }
 
     /// Starts a pipeline.
-    pub async fn start(&mut self, start: Start) -> Result<Pipes, LinkError> {
+    pub(crate) async fn start(&mut self, start: Start) -> Result<Pipes, LinkError> {
         let reads_stdin = start.reads_stdin;
         let mut pipes = self.begin(HostAsked::Start(start)).await?.into_iter();
         let mut next = || pipes.next().ok_or(LinkError::HostGone);
@@ -274,7 +274,7 @@ impl Host {
     }
 
     /// Looks up what patterns match; answers the pipe on which names come.
-    pub async fn expand(&mut self, expand: Expand) -> Result<OwnedFd, LinkError> {
+    pub(crate) async fn expand(&mut self, expand: Expand) -> Result<OwnedFd, LinkError> {
         let names = self.begin(HostAsked::Expand(expand)).await?.into_iter().next();
         names.ok_or(LinkError::HostGone)
     }
@@ -289,7 +289,7 @@ impl Host {
     }
 
     /// Returns when the line has ended.
-    pub async fn ended(&mut self, line: pact_proto::model::LineId) -> LineEnd {
+    pub(crate) async fn ended(&mut self, line: pact_proto::model::LineId) -> LineEnd {
         match self.packets.receive::<HostReply>().await {
             Ok(Some((HostReply { kind: Some(HostSays::Ended(ended)) }, _))) if ended.line_id == line.0 => {
                 LineEnd::Gone(ended.stages.into_iter().map(status).collect())

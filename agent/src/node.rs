@@ -10,6 +10,7 @@ use pact_policy::{Place, Policy, Whitelist};
 use crate::link::{Launcher, Report};
 use crate::pace::Pace;
 use crate::spool::Spool;
+use crate::uplink::Uplink;
 
 /// The node, as its agent knows it.
 pub(crate) struct Node {
@@ -23,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) schemas: BTreeMap<String, String>,
     /// Where everything is on record.
     pub(crate) spool: Spool,
+    /// What is known of the journal, where one is configured.
+    pub(crate) uplink: Option<Uplink>,
     /// What makes hosts.
     pub(crate) launcher: Launcher,
     /// Where the control groups of its sessions are.

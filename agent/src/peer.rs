@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::unistd::{Uid, User};
 use pact_policy::Peer;
 use pact_proto::model::entry::Credential;
-use tokio::net::UnixStream;
+use tokio::net::unix::UCred;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -22,13 +22,12 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// From SO_PEERCRED; `None` where the kernel did not say, and then nobody is served.
-    pub(crate) async fn of(connection: &UnixStream) -> Option<Self> {
-        let credentials = connection.peer_cred().ok()?;
+    /// From SO_PEERCRED, and from the database of accounts, which may take its time.
+    pub(crate) async fn of(credentials: UCred) -> Self {
         let uid = credentials.uid();
         let user = timeout(PATIENCE, spawn_blocking(move || name(uid))).await.ok().and_then(Result::ok).flatten();
         let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
-        Some(Self { peer: Peer { uid, user }, pid })
+        Self { peer: Peer { uid, user }, pid }
     }
 
     /// As it goes on record.

@@ -32,6 +32,8 @@ const LARGEST_ANSWER: usize = 16 << 20;
 const AGAIN: Duration = Duration::from_millis(100);
 /// Of one connection. `pact` opens one; more are refused by HTTP/2 itself.
 const MOST_STREAMS: u32 = 4;
+/// What HTTP/2 holds of a session's output beside the channel: two pieces.
+const SEND_BUFFER: usize = 64 * 1024;
 /// What a client that does not read can make the agent hold for it, beside the channel.
 const WINDOW: u32 = 256 * 1024;
 
@@ -131,12 +133,13 @@ pub(crate) async fn serve(node: Arc<Node>, listener: UnixListener) -> Infallible
 
 async fn connection(node: Arc<Node>, stream: UnixStream) {
     // Where the kernel does not say who it is, it is nobody.
-    let Some(caller) = Caller::of(&stream).await else { return };
+    let Ok(credentials) = stream.peer_cred() else { return };
     let limits = node.policy.limits();
     let (of_user, on_node) = (2 * limits.sessions_per_user, 2 * limits.sessions_per_node);
     // Room for as many that are being refused as are open. More are closed without a word: who makes so many does
-    // not listen.
-    let Ok(_seat) = node.connections.enter(caller.peer.uid, of_user, on_node) else { return };
+    // not listen. Before the account is looked up: while a directory service does not answer, callers pile up.
+    let Ok(_seat) = node.connections.enter(credentials.uid(), of_user, on_node) else { return };
+    let caller = Caller::of(credentials).await;
     let service = ShellServer::new(Service { node: Arc::clone(&node), caller })
         .max_decoding_message_size(LARGEST_MESSAGE)
         .max_encoding_message_size(LARGEST_ANSWER);
@@ -145,6 +148,7 @@ async fn connection(node: Arc<Node>, stream: UnixStream) {
         .max_concurrent_streams(MOST_STREAMS)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .await;
 }

@@ -13,6 +13,7 @@ mod opening;
 mod outbound;
 mod output;
 mod pipeline;
+mod quorum;
 mod recorded;
 mod running;
 
@@ -35,7 +36,7 @@ use tonic::{Status, Streaming};
 use crate::link::Host;
 use crate::node::Node;
 use crate::peer::Caller;
-use crate::spool::{AppendError, Draft};
+use crate::spool::{Draft, Stopped};
 use outbound::{ClientGone, Outbound};
 
 pub(crate) use outbound::PLACES;
@@ -118,7 +119,11 @@ impl Session<'_> {
                 Kind::Line(line) => self.line(line, inbound).await,
                 Kind::Close(_) => Err(Over::Left),
                 // What a line did not read before it ended, and what was meant for it.
-                Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_) | Kind::Resize(_) => Ok(()),
+                Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_) => Ok(()),
+                Kind::Resize(resize) => {
+                    self.style.columns = opening::columns(resize.size.as_ref());
+                    Ok(())
+                }
                 Kind::Complete(complete) => self.no_candidates(&complete).await,
                 Kind::Open(_) => Err(Over::Protocol("a session is opened once")),
                 Kind::Renew(_) => Err(Over::Protocol("this session has no ticket to renew")),
@@ -139,9 +144,8 @@ impl Session<'_> {
         self.abandon_host().await;
         let reason = match over {
             Over::Left => "left".to_owned(),
-            Over::Vanished => "the client vanished".to_owned(),
             Over::Protocol(what) => format!("protocol: {what}"),
-            Over::SpoolStopped => "the spool stopped".to_owned(),
+            Over::Vanished | Over::SpoolStopped => over.reason().to_owned(),
         };
         let draft = self.draft(LineId::NONE, None, Body::SessionClosed { reason });
         // A spool that has stopped ends the agent, which closes the session on its next start.
@@ -179,14 +183,12 @@ impl Session<'_> {
     async fn record_refusal(&self, line: LineId, request_hash: [u8; 32], refusal: &Refusal) -> Result<(), Over> {
         tokio::time::sleep(self.node.pace.wait(self.uid, Instant::now())).await;
         let body = Body::Refused(line_refused(refusal));
-        // A refusal needs no room to be said: while the disk is full its record waits in memory.
-        let draft = self.draft(line, Some(request_hash), body);
-        match self.node.spool.append(draft.clone()).await {
-            Ok(_) => {}
-            Err(AppendError::Full) => self.node.spool.keep(draft).map_err(|_| Over::SpoolStopped)?,
-            Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
-        }
-        Ok(())
+        self.record(self.draft(line, Some(request_hash), body)).await
+    }
+
+    /// Puts an entry on record that starts nothing, and so needs no room.
+    async fn record(&self, draft: Draft) -> Result<(), Over> {
+        self.node.spool.record(draft).await.map_err(|Stopped| Over::SpoolStopped)
     }
 }
 

@@ -11,12 +11,12 @@ use pact_proto::program::Program;
 use crate::config::{ConfigError, read_roots};
 
 /// The policy.
-pub fn policy(path: &Path) -> Result<Policy, ConfigError> {
+pub(crate) fn policy(path: &Path) -> Result<Policy, ConfigError> {
     Policy::from_toml(&read_roots(path)?).map_err(|e| ConfigError::wrong(path, e.to_string()))
 }
 
 /// The whitelist: every `<name>.toml` in a directory, each named after its program.
-pub fn whitelist(directory: &Path) -> Result<Whitelist, ConfigError> {
+pub(crate) fn whitelist(directory: &Path) -> Result<Whitelist, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: directory.to_owned(), source };
     let mut paths = std::fs::read_dir(directory)
         .and_then(|items| items.map(|item| item.map(|item| item.path())).collect::<std::io::Result<Vec<_>>>())

@@ -6,10 +6,12 @@
 //! of its log. So every flush is followed by fdatasync, and the last number stands in a file of its own.
 //! **Not here:** what entries mean; the way to the journal.
 
+mod acknowledged;
 mod error;
 mod head;
 mod piece;
 mod quiet;
+mod read;
 mod recover;
 mod room;
 mod store;
@@ -22,14 +24,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use pact_proto::model::entry::{Body, Credential, Via};
 use pact_proto::model::{Entry, LineId, NodeName, Principal, Scope, SessionId, SpoolEpoch, SpoolNumber, SpoolPosition};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-pub use error::{AppendError, SpoolError};
-pub use room::Durability;
+pub(crate) use acknowledged::Acknowledged;
+pub(crate) use error::{AppendError, SpoolError, Stopped};
+pub(crate) use read::{Batch, Most};
+pub(crate) use room::Durability;
 
 /// An entry that has no number yet.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// The node's clock when it happened.
     pub event_time: Timestamp,
     /// Who did it.
@@ -69,7 +73,7 @@ impl Draft {
 
 /// Where, for whom and with how much room.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The directory; made if it is not there, mode 0700.
     pub directory: PathBuf,
     /// The node.
@@ -80,9 +84,9 @@ pub struct Settings {
 
 /// A handle on the spool. Clones share it.
 #[derive(Clone)]
-pub struct Spool {
+pub(crate) struct Spool {
     writer: std::sync::mpsc::Sender<writer::Job>,
-    entries: store::Reader,
+    entries: read::Reader,
     directory: Arc<Path>,
     reserve_bytes: u64,
     durability: Durability,
@@ -94,7 +98,10 @@ pub struct Spool {
 impl Spool {
     /// Opens or makes the spool, checks every record in it, and ends lines that were open when the agent died
     /// as interrupted. `on_failure` is called when the disk refuses something that cannot be retried.
-    pub fn open(settings: &Settings, on_failure: impl FnOnce(SpoolError) + Send + 'static) -> Result<Self, SpoolError> {
+    pub(crate) fn open(
+        settings: &Settings,
+        on_failure: impl FnOnce(SpoolError) + Send + 'static,
+    ) -> Result<Self, SpoolError> {
         let durability = room::durability(&settings.directory)?;
         let (mut store, open) = store::Store::open(settings)?;
         open.close(&mut store)?;
@@ -115,15 +122,25 @@ impl Spool {
     }
 
     /// Writes one entry. When this returns, it is on the disk.
-    pub async fn append(&self, draft: Draft) -> Result<SpoolNumber, AppendError> {
+    pub(crate) async fn append(&self, draft: Draft) -> Result<SpoolNumber, AppendError> {
         let (answer, answered) = oneshot::channel();
         self.writer.send(writer::Job::append(draft, answer)).map_err(|_| AppendError::Stopped)?;
         answered.await.map_err(|_| AppendError::Stopped)?
     }
 
+    /// Writes one entry that starts nothing, and so needs no room: when this returns, it is on the disk, or waits in
+    /// memory because that is full.
+    pub(crate) async fn record(&self, draft: Draft) -> Result<(), Stopped> {
+        match self.append(draft.clone()).await {
+            Ok(_) => Ok(()),
+            Err(AppendError::Full) => self.keep(draft).map_err(|_| Stopped),
+            Err(AppendError::Stopped) => Err(Stopped),
+        }
+    }
+
     /// Writes one entry that nothing waits for. While the disk is full it is kept in memory, up to a bound, and
     /// written first when there is room; beyond the bound it is counted, and the count is written.
-    pub fn keep(&self, draft: Draft) -> Result<(), AppendError> {
+    pub(crate) fn keep(&self, draft: Draft) -> Result<(), AppendError> {
         // A disk that does not answer holds up the writer, and with it everything that waits for it.
         if !self.queue.enter() {
             return Ok(());
@@ -132,38 +149,54 @@ impl Spool {
     }
 
     /// Newest first.
-    pub fn newest(&self) -> impl Iterator<Item = Result<Entry, SpoolError>> + use<> {
+    pub(crate) fn newest(&self) -> impl Iterator<Item = Result<Entry, SpoolError>> + use<> {
         self.entries.newest()
     }
 
+    /// Records in a row from a number on, oldest first; none where there is nothing new. It may wait for the disk: not
+    /// for the thread of the sessions.
+    pub(crate) fn batch(&self, first: SpoolNumber, most: Most) -> Result<Batch, SpoolError> {
+        self.entries.batch(first, most)
+    }
+
+    /// One record, where there is one of this number.
+    pub(crate) fn entry(&self, number: SpoolNumber) -> Result<Option<Entry>, SpoolError> {
+        self.entries.entry(number)
+    }
+
+    /// The last number that is on the disk, for whoever waits for more.
+    pub(crate) fn written(&self) -> watch::Receiver<SpoolNumber> {
+        self.entries.written()
+    }
+
     /// Whether lines may run: there is room.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         room::free_bytes(&self.directory).is_ok_and(|free| free >= self.reserve_bytes)
     }
 
     /// Whether a power cut would leave the records there.
-    pub fn durability(&self) -> &Durability {
+    pub(crate) fn durability(&self) -> &Durability {
         &self.durability
     }
 
     /// The last number that is on the disk.
-    pub fn last(&self) -> SpoolNumber {
+    pub(crate) fn last(&self) -> SpoolNumber {
         self.entries.last()
     }
 
     /// Which spool this is.
-    pub fn epoch(&self) -> SpoolEpoch {
+    pub(crate) fn epoch(&self) -> SpoolEpoch {
         self.epoch
     }
 
-    /// Records that wait in memory for room on the disk.
-    pub fn unwritten(&self) -> u64 {
-        self.unwritten.load(Ordering::Relaxed)
+    /// Where it is kept how far the journal has this spool.
+    pub(crate) fn acknowledged(&self) -> Acknowledged {
+        Acknowledged::of(&self.directory, self.epoch)
     }
 
-    /// Where it is.
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    /// Records that wait in memory for room on the disk.
+    pub(crate) fn unwritten(&self) -> u64 {
+        self.unwritten.load(Ordering::Relaxed)
     }
 }
 

@@ -19,7 +19,8 @@ use crate::pace::Pace;
 use crate::sandbox::{SandboxError, cgroup};
 use crate::serve::{self, ServeError};
 use crate::spool::{self, AppendError, Draft, Spool, SpoolError};
-use crate::{launcher, sandbox, source};
+use crate::uplink::keys::Keys;
+use crate::{launcher, sandbox, source, uplink};
 
 /// Why an agent does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,8 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
     let groups = cgroup::place().ok();
     let channel = launcher::start(launcher::Settings::new(&config, &whitelist, policy.limits(), hidden)?)?;
     sandbox::agent_lock()?;
+    // After the fork: the launcher, and so every session, comes from a process that never had the key.
+    let keys = config.journal.as_ref().map(Keys::load).transpose()?;
     let (fail, failed) = oneshot::channel();
     let settings = spool::Settings {
         directory: config.spool.clone(),
@@ -68,8 +71,11 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
         reserve_bytes: config.spool_reserve_bytes,
     };
     let spool = Spool::open(&settings, move |error| drop(fail.send(error)))?;
+    let ways = config.journal.as_ref().map(|journal| journal.endpoint.clone()).zip(keys);
+    let (uplink, task) =
+        ways.map(|(endpoint, keys)| uplink::new(endpoint, keys, config.node.clone(), spool.clone())).unzip();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let launcher = Launcher::new(channel)?;
         let sandbox = launcher.self_test().await?;
         let listener = serve::listen(&config.socket, &config.socket_group)?;
@@ -79,6 +85,7 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             schemas: whitelist.programs().map(|p| (p.name().to_string(), p.schema().to_json())).collect(),
             whitelist,
             spool,
+            uplink,
             launcher,
             groups,
             sandbox,
@@ -87,23 +94,34 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             connections: Seats::default(),
             pace: Pace::default(),
         };
-        live(Arc::new(node), listener, &config.socket, failed).await
-    })
+        live(Arc::new(node), task, listener, &config.socket, failed).await
+    });
+    // A thread that waits for a name server, or for a dead disk, is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn live(
     node: Arc<Node>,
+    uplink: Option<uplink::Task>,
     listener: UnixListener,
     socket: &Path,
     failed: oneshot::Receiver<SpoolError>,
 ) -> Result<(), AgentError> {
     node.spool.append(started(&node)).await?;
+    let sending = async {
+        match uplink {
+            Some(uplink) => uplink.run().await,
+            None => std::future::pending().await,
+        }
+    };
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let ended = tokio::select! {
         never = serve::serve(Arc::clone(&node), listener) => match never {},
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         Ok(error) = failed => Err(error.into()),
+        error = sending => Err(error.into()),
         error = node.launcher.died() => {
             // What it started has nobody else to end it.
             node.groups.iter().for_each(|tree| cgroup::end_sessions(tree));
@@ -132,5 +150,6 @@ fn started(node: &Node) -> Draft {
 fn hidden(config: &Config, config_path: &Path) -> Vec<PathBuf> {
     let own = [config_path, &config.policy, &config.programs, &config.spool, &config.socket];
     let usual = ["/etc/pact", "/var/lib/pact"].map(Path::new);
-    own.into_iter().chain(usual).map(Path::to_owned).chain(config.sessions.hidden.iter().cloned()).collect()
+    let keys = config.journal.iter().map(|journal| journal.key.as_path());
+    own.into_iter().chain(usual).chain(keys).map(Path::to_owned).chain(config.sessions.hidden.iter().cloned()).collect()
 }

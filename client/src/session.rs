@@ -26,6 +26,9 @@ const PLACES: usize = 16;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A context with many programs is large.
 const LARGEST_MESSAGE: usize = 64 << 20;
+/// What may be on its way from the agent. After Ctrl-C it is still shown: the usual mebibytes are seconds of a slow
+/// terminal.
+const WINDOW: u32 = 128 * 1024;
 /// How long a closed session may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -155,6 +158,7 @@ async fn channel(connected: Connected) -> Result<Channel, ClientError> {
     });
     // The name is never looked up: the stream is there already.
     let endpoint = tonic::transport::Endpoint::from_static("http://agent.pact");
+    let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
     let connected = endpoint.connect_with_connector(connector).await;
     connected.map_err(|error| unreachable(path)(std::io::Error::other(error)))
 }

@@ -240,3 +240,6 @@ pub(crate) fn refused(path: &Path, error: sled::Error) -> JournalError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,10 +23,9 @@ impl Journal {
     pub async fn open(settings: &Settings, raft: RaftSettings) -> Result<Self, Failed> {
         let storage = Storage::open(settings).map_err(|error| Failed(Arc::new(error)))?;
         let journal = Self::start(storage, settings, raft, Arc::new(Alone)).await?;
-        match journal.barrier().await {
-            Ok(()) => Ok(journal),
-            Err(_) => Err(journal.storage.stop(JournalError::Stopped)),
-        }
+        // What went wrong, if something did, storage knows better than whoever waited for it.
+        journal.barrier().await.map_err(|_| journal.storage.stop(JournalError::Stopped))?;
+        Ok(journal)
     }
 }
 

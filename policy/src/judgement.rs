@@ -38,7 +38,8 @@ pub enum Judged {
 /// A line that may run. Only `judge` makes one:
 ///
 /// ```compile_fail,E0451
-/// # let line = pact_proto::grammar::parse(pact_proto::grammar::Line::new("uname")).unwrap().expand(Vec::new()).unwrap();
+/// # use pact_proto::grammar::{Line, parse};
+/// # let line = parse(Line::new("uname")).unwrap().expand(Vec::new()).unwrap();
 /// let effect = pact_proto::command::Effect::Read;
 /// let forged = pact_policy::Permitted { line, stages: Vec::new(), effect };
 /// ```

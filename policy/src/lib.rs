@@ -14,6 +14,6 @@ mod whitelist;
 pub use identity::{Identity, Peer, Unbound};
 pub use judgement::{Judged, Permitted, Place, PlannedStage, Refused, judge};
 pub use matrix::matrix;
-pub use policy::{Limits, Policy, PolicyError};
+pub use policy::{Audit, Limits, Policy, PolicyError};
 pub use visible::Visible;
 pub use whitelist::{Whitelist, WhitelistError};

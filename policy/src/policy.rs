@@ -15,7 +15,19 @@ pub struct Policy {
     bindings: BTreeMap<String, Binding>,
     disabled: BTreeSet<ProgramName>,
     service_ai_programs: bool,
+    audit: Audit,
     limits: Limits,
+}
+
+/// Where a line must be on record before it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audit {
+    /// On the node's disk.
+    #[default]
+    Local,
+    /// On the disks of the journal's majority.
+    Quorum,
 }
 
 /// Who an account of a node is.
@@ -102,6 +114,8 @@ struct PolicyFile {
     #[serde(default)]
     service_ai: ServiceAiFile,
     #[serde(default)]
+    audit: Audit,
+    #[serde(default)]
     limits: Limits,
 }
 
@@ -145,12 +159,18 @@ impl Policy {
             .collect::<Result<_, _>>()
             .map_err(|error| PolicyError { key: "programs.disabled".to_owned(), what: format!("{error}") })?;
         let version: String = Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { version, bindings, disabled, service_ai_programs: file.service_ai.programs, limits: file.limits })
+        let service_ai_programs = file.service_ai.programs;
+        Ok(Self { version, bindings, disabled, service_ai_programs, audit: file.audit, limits: file.limits })
     }
 
     /// The first 12 hexadecimal digits of its SHA-256.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Where a line must be on record before it runs.
+    pub fn audit(&self) -> Audit {
+        self.audit
     }
 
     /// What bounds sessions and lines.
@@ -185,11 +205,9 @@ impl BindFile {
     }
 }
 
-/// Line and message, never the text of the file.
 fn at_line(text: &str, error: &toml_edit::de::Error) -> PolicyError {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-    PolicyError { key: format!("line {line}"), what: error.message().to_owned() }
+    let (line, what) = pact_proto::toml::wrong(text, error);
+    PolicyError { key: format!("line {line}"), what }
 }
 
 #[cfg(test)]
@@ -208,11 +226,24 @@ mod tests {
             (bind("a", "") + &bind("a", ""), "bind 2: user \"a\" is bound twice"),
             ("[limits]\nopen_files = 0".to_owned(), "limits.open_files: it must be 1 at least"),
             ("[limits]\nopen_files = -1".to_owned(), "line 2: "),
+            ("audit = \"none\"".to_owned(), "line 1: unknown variant `none`, expected `local` or `quorum`"),
             ("[programs]\ndisabled = [\"/bin/x\"]".to_owned(), "programs.disabled: \"/bin/x\" is not a program name"),
             ("[[bind]]\nuser = \"a\"\nprincipal = \"unix:a\"\nroles = []".to_owned(), "is nobody's"),
         ] {
             let error = Policy::from_toml(&text).err().map(|e| e.to_string()).unwrap_or_default();
             assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn audit_is_local_unless_it_says_otherwise() {
+        for (text, audit) in [
+            ("", Audit::Local),
+            ("audit = \"local\"", Audit::Local),
+            ("audit = \"quorum\"", Audit::Quorum),
+            (include_str!("../../examples/policy.toml"), Audit::Local),
+        ] {
+            assert_eq!(Policy::from_toml(text).unwrap().audit(), audit, "{text}");
         }
     }
 

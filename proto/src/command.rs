@@ -6,7 +6,7 @@
 
 mod arguments;
 
-pub use arguments::{HelpArguments, LogArguments, Since, StatusArguments};
+pub use arguments::{HelpArguments, LogArguments, Since};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, FromArgMatches};
 
@@ -16,7 +16,7 @@ pub enum Command {
     /// `log`
     Log(LogArguments),
     /// `status`
-    Status(StatusArguments),
+    Status,
     /// `whoami`
     Whoami,
     /// `help`
@@ -30,7 +30,7 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Log(_) => "log",
-            Self::Status(_) => "status",
+            Self::Status => "status",
             Self::Whoami => "whoami",
             Self::Help(_) => "help",
             Self::Exit => "exit",
@@ -50,15 +50,6 @@ pub enum Effect {
     Destructive,
 }
 
-/// Where a command is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
-    /// At the terminal.
-    Here,
-    /// By the agent of the node.
-    Node,
-}
-
 /// One row of the table.
 #[derive(Debug)]
 pub struct Descriptor {
@@ -74,8 +65,6 @@ pub struct Descriptor {
     pub examples: &'static [(&'static str, &'static str)],
     /// What it does to the node.
     pub effect: Effect,
-    /// Where it is answered.
-    pub answered: Answered,
     arguments: fn(clap::Command) -> clap::Command,
     build: fn(&clap::ArgMatches) -> Result<Command, clap::Error>,
 }
@@ -89,7 +78,6 @@ pub const TABLE: &[Descriptor] = &[
         long: "Ends the session; so does Ctrl-D on an empty line. What still runs in it is ended too.",
         examples: &[("exit", "end the session")],
         effect: Effect::Read,
-        answered: Answered::Here,
         arguments: |command| command,
         build: |_| Ok(Command::Exit),
     },
@@ -101,7 +89,6 @@ pub const TABLE: &[Descriptor] = &[
                form that is allowed, option by option: what is not listed is refused.",
         examples: &[("help", "list what there is"), ("help grep", "show which options of grep are allowed")],
         effect: Effect::Read,
-        answered: Answered::Node,
         arguments: HelpArguments::augment_args,
         build: |matches| HelpArguments::from_arg_matches(matches).map(Command::Help),
     },
@@ -118,7 +105,6 @@ pub const TABLE: &[Descriptor] = &[
             ("log --author alice@example.org", "what one person did"),
         ],
         effect: Effect::Read,
-        answered: Answered::Node,
         arguments: LogArguments::augment_args,
         build: |matches| LogArguments::from_arg_matches(matches).map(Command::Log),
     },
@@ -129,9 +115,8 @@ pub const TABLE: &[Descriptor] = &[
         long: "State, vCluster, policy, records, which layers of the sandbox hold, and what is degraded.",
         examples: &[("status", "the state of this node")],
         effect: Effect::Read,
-        answered: Answered::Node,
-        arguments: StatusArguments::augment_args,
-        build: |matches| StatusArguments::from_arg_matches(matches).map(Command::Status),
+        arguments: |command| command,
+        build: |_| Ok(Command::Status),
     },
     Descriptor {
         name: "whoami",
@@ -140,7 +125,6 @@ pub const TABLE: &[Descriptor] = &[
         long: "The principal that your lines are recorded under, how it was verified, and its roles.",
         examples: &[("whoami", "who you are, and your roles")],
         effect: Effect::Read,
-        answered: Answered::Node,
         arguments: |command| command,
         build: |_| Ok(Command::Whoami),
     },

@@ -8,6 +8,7 @@ pub mod exit;
 pub mod grammar;
 pub mod model;
 pub mod program;
+pub mod toml;
 pub mod view;
 
 /// Generated from `proto/pact/**.proto` by `cargo xtask gen`. Wire types stop at the edge of each crate.

@@ -14,7 +14,7 @@ pub use escape::{escape, is_plain};
 pub use help::help;
 pub use log::{log_line, numbered_line};
 pub use near::near;
-pub use status::{NodeStatus, status, whoami};
+pub use status::{JournalStatus, NodeStatus, status, whoami};
 pub use syntax::{Complaint, complain};
 
 /// What the terminal can do.

@@ -1,11 +1,11 @@
-//! Ctrl-C, SIGTERM and SIGHUP end a task by its own way out, so that what it started is stopped and removed.
+//! Ctrl-C, Ctrl-\, SIGTERM and SIGHUP end a task by its own way out, so that what it started is stopped and removed.
 //!
 //! **Why:** a signal's default is the end of the process on the spot, which runs nothing that cleans up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag::register;
 
 use crate::error::{Error, Result};
@@ -22,6 +22,7 @@ impl Interrupt {
     pub fn watch() -> Result<Self> {
         let watch = Self::default();
         register(SIGINT, Arc::clone(&watch.from_keyboard))?;
+        register(SIGQUIT, Arc::clone(&watch.from_keyboard))?;
         register(SIGTERM, Arc::clone(&watch.to_end))?;
         register(SIGHUP, Arc::clone(&watch.to_end))?;
         Ok(watch)

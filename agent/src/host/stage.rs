@@ -102,7 +102,8 @@ pub(super) fn start_work(
     unless_failed(process, bounded)
 }
 
-/// A child in the line's groups with its streams in place, which this process then has no more. `body` returns only to say what went wrong.
+/// A child in the line's groups with its streams in place, which this process then has no more. `body` returns only to
+/// say what went wrong.
 #[expect(clippy::needless_pass_by_value, reason = "the parent's copies must be closed when this returns")]
 fn spawn(
     (single, group): (Single, &LineGroup),

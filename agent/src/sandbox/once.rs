@@ -31,7 +31,8 @@ pub fn install() -> io::Result<OwnedFd> {
     sys::seccomp_listener(&filter())
 }
 
-/// Lets `stage` exec once, and closes the listener, whatever happened. `failed` becomes readable when the stage has something to say instead.
+/// Lets `stage` exec once, and closes the listener, whatever happened. `failed` becomes readable when the stage has
+/// something to say instead.
 #[expect(clippy::needless_pass_by_value, reason = "it must be closed when this returns")]
 pub fn grant(listener: OwnedFd, stage: Pid, failed: &impl AsFd) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;

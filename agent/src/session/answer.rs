@@ -75,7 +75,7 @@ impl Session<'_> {
                 stderr: String::new(),
                 code: ExitCode::Success,
             },
-            Command::Status(_) => Answer::text(view::status(&self.status(), style)),
+            Command::Status => Answer::text(view::status(&self.status(), style)),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
             // A prompt leaves by itself; anywhere else there is nothing to leave.
@@ -85,7 +85,10 @@ impl Session<'_> {
 
     fn status(&self) -> NodeStatus {
         let node = self.node;
-        let mut degraded = vec!["no journal: records are kept on this node only".to_owned()];
+        let mut degraded = Vec::new();
+        if node.uplink.is_none() {
+            degraded.push("no journal: records are kept on this node only".to_owned());
+        }
         degraded.extend(node.sandbox.degraded.iter().cloned());
         if let Durability::Volatile(kind) = node.spool.durability() {
             degraded.push(format!("records are on {kind} and do not outlive a restart of the node"));
@@ -105,6 +108,7 @@ impl Session<'_> {
             failures: node.sandbox.failures.clone(),
             last_record: node.spool.last().0,
             unwritten: node.spool.unwritten(),
+            journal: node.uplink.as_ref().map(|uplink| uplink.status(&node.spool)),
             degraded,
             up: Duration::from_secs(node.since.elapsed().as_secs()),
         }

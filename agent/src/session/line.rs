@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use pact_policy::{Judged, Permitted, judge};
 use pact_proto::exit::ExitCode;
-use pact_proto::grammar::{self, Expanded, Line, Parsed, Unreadable};
+use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed, Unreadable};
 use pact_proto::model::LineId;
 use pact_proto::model::entry::{Body, LineOutcome};
 use pact_proto::wire::v1::line::Form;
@@ -14,10 +14,10 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use tonic::Streaming;
 
-use super::recorded::{NoRoom, Recorded};
+use super::pipeline::{cut_short, failed};
+use super::recorded::{Recorded, Unrecorded};
 use super::{Over, Refusal, Session};
 use crate::failpoint::{self, Failpoint};
-use crate::spool::AppendError;
 
 /// A line that is over: what goes on record, what the person is told beside the status, and whether the session
 /// goes on.
@@ -121,15 +121,26 @@ impl Session<'_> {
         permitted: Permitted,
         inbound: &mut Streaming<ClientMessage>,
     ) -> Result<(), Over> {
-        let recorded = match Recorded::write(self, id, hash, permitted).await? {
-            Ok(recorded) => recorded,
-            Err(NoRoom(line)) => {
+        if let Err(why) = self.expects_journal(self.need(&permitted)) {
+            return self.refuse(id, hash, why.refusal(permitted.line().line().as_bytes())).await;
+        }
+        let ended = match Recorded::write(self, id, hash, permitted, inbound).await? {
+            Ok(recorded) => {
+                let begun = Instant::now();
+                let mut ended = self.run(recorded, inbound).await;
+                ended.outcome.duration = begun.elapsed();
+                ended
+            }
+            Err(Unrecorded::NoRoom(line)) => {
                 return self.refuse(id, hash, Refusal::no_room(line.line().line().as_bytes())).await;
             }
+            Err(Unrecorded::NoJournal(line, why)) => {
+                let mut ended = failed(stages(&line), &why.0);
+                ended.outcome.exit_code = ExitCode::Unreachable.number();
+                ended
+            }
+            Err(Unrecorded::Cut(line, cut)) => cut_short(cut, stages(&line)),
         };
-        let begun = Instant::now();
-        let mut ended = self.run(recorded, inbound).await;
-        ended.outcome.duration = begun.elapsed();
         self.finish(id, ended).await
     }
 
@@ -137,18 +148,22 @@ impl Session<'_> {
     async fn finish(&self, id: LineId, ended: Ended) -> Result<(), Over> {
         failpoint::hit(Failpoint::BeforeOutcome);
         let code = ended.outcome.exit_code;
-        let draft = self.draft(id, None, Body::Outcome(ended.outcome));
-        match self.node.spool.append(draft.clone()).await {
-            Ok(_) => {}
-            Err(AppendError::Full) => self.node.spool.keep(draft).map_err(|_| Over::SpoolStopped)?,
-            Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
-        }
+        self.record(self.draft(id, None, Body::Outcome(ended.outcome))).await?;
         if let Some(over) = ended.over {
             return Err(over);
         }
         let exit = v1::Exit { line_id: id.0, code: code.into(), failure: ended.failure };
         Ok(self.out.send(Reply::Exit(exit)).await?)
     }
+}
+
+/// Of a line: its command, if it has one, and its programs.
+pub(super) fn stages(line: &Permitted) -> usize {
+    let command = match line.line().head() {
+        ExpandedHead::Command(_) => 1,
+        ExpandedHead::Programs => 0,
+    };
+    line.stages().len() + command
 }
 
 impl Refusal {

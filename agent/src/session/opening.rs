@@ -12,7 +12,7 @@ use pact_proto::model::{LineId, Principal, SessionId};
 use pact_proto::view::Style;
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
-use pact_proto::wire::v1::{ClientMessage, Context, Open};
+use pact_proto::wire::v1::{ClientMessage, Context, Open, TerminalSize};
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
@@ -149,8 +149,10 @@ async fn turn_away(node: &Node, caller: &Caller, id: SessionId, refusal: Refusal
         credential: Some(caller.credential()),
         body: Body::Refused(line_refused(&refusal)),
     };
-    // A refusal is said even where its record has to wait for room.
-    let _stopped = node.spool.keep(draft);
+    // An agent whose records have stopped is about to end, and says nothing more.
+    if node.spool.record(draft).await.is_err() {
+        return;
+    }
     let _gone = out.send(Reply::Refused(refusal.message(LineId::NONE))).await;
 }
 
@@ -167,8 +169,13 @@ fn new_id() -> Option<SessionId> {
 }
 
 fn style(open: &Open) -> Style {
-    let columns = open.size.as_ref().and_then(|size| u16::try_from(size.columns).ok()).filter(|columns| *columns > 0);
-    Style { colour: open.colour && open.stdout_is_terminal, columns: columns.unwrap_or(USUAL_COLUMNS) }
+    Style { colour: open.colour && open.stdout_is_terminal, columns: columns(open.size.as_ref()) }
+}
+
+/// How wide a terminal is that says this of its size.
+pub(super) fn columns(size: Option<&TerminalSize>) -> u16 {
+    let columns = size.and_then(|size| u16::try_from(size.columns).ok()).filter(|columns| *columns > 0);
+    columns.unwrap_or(USUAL_COLUMNS)
 }
 
 /// What of the client's world programs may see. The host looks again.

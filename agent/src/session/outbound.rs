@@ -7,8 +7,9 @@ use pact_proto::wire::v1::server_message::Kind;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-/// Messages that wait for the client. With pieces of 32 KiB that is half a mebibyte a session.
-pub(crate) const PLACES: usize = 16;
+/// Messages that wait for the client. With pieces of 32 KiB that is an eighth of a mebibyte a session, all of which is
+/// still shown after Ctrl-C.
+pub(crate) const PLACES: usize = 4;
 
 /// The client is not there any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

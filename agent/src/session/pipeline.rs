@@ -23,7 +23,7 @@ use super::Session;
 use super::answer::Answer;
 use super::attended::{Cut, attended};
 use super::input::Input;
-use super::line::Ended;
+use super::line::{self, Ended};
 use super::outbound::{ClientGone, Outbound};
 use super::output::{Seen, Stream};
 use super::recorded::Recorded;
@@ -43,13 +43,13 @@ impl Session<'_> {
         match (answer, line.stages()) {
             (None, []) => failed(0, "the line is empty"),
             (Some(answer), []) => self.say(id, answer, inbound).await,
-            (answer, stages) => match self.start(id, &line, answer.is_some(), inbound).await {
+            (answer, _) => match self.start(id, &line, answer.is_some(), inbound).await {
                 Ok(Ok(pipes)) => self.stream(id, &line, pipes, answer, inbound).await,
-                Ok(Err(why)) => failed(stages.len() + usize::from(answer.is_some()), &why),
+                Ok(Err(why)) => failed(line::stages(&line), &why),
                 Err(cut) => {
                     // Whatever it was doing for this line, it does it no more.
                     self.abandon_host().await;
-                    cut_short(cut, stages.len() + usize::from(answer.is_some()))
+                    cut_short(cut, line::stages(&line))
                 }
             },
         }
@@ -198,7 +198,7 @@ async fn feed(pipe: OwnedFd, mut answer: Answer) -> Fed {
 }
 
 /// A line that was over before its processes were, or before its answer was read.
-fn cut_short(cut: Cut, stages: usize) -> Ended {
+pub(super) fn cut_short(cut: Cut, stages: usize) -> Ended {
     let why = cut.reason();
     let mut outcome = outcome(End::Interrupted(why.to_owned()), vec![StageStatus::Signaled(SIGINT); stages]);
     outcome.truncated = true;
@@ -213,7 +213,7 @@ fn cut_short(cut: Cut, stages: usize) -> Ended {
 }
 
 /// A line of which nothing ran.
-fn failed(stages: usize, why: &str) -> Ended {
+pub(super) fn failed(stages: usize, why: &str) -> Ended {
     let unknown = vec![StageStatus::Unknown("never started".to_owned()); stages];
     let mut outcome = outcome(End::Failed(why.to_owned()), unknown);
     outcome.exit_code = ExitCode::General.number();

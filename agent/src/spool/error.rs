@@ -50,6 +50,11 @@ impl SpoolError {
     }
 }
 
+/// The spool failed, and the agent is about to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the spool has stopped")]
+pub(crate) struct Stopped;
+
 /// A record was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {

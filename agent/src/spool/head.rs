@@ -39,7 +39,7 @@ impl Head {
         }
         file.read_exact_at(&mut bytes, 0).map_err(|e| SpoolError::io(&path, "cannot be read", e))?;
         let (epoch, number) =
-            decode(&bytes).ok_or_else(|| SpoolError::damaged(&path, "its checksum does not match"))?;
+            decode(MAGIC, &bytes).ok_or_else(|| SpoolError::damaged(&path, "its checksum does not match"))?;
         Ok(Some((Self { file, path, epoch }, number)))
     }
 
@@ -56,7 +56,7 @@ impl Head {
             .mode(0o600)
             .open(&fresh)
             .map_err(io("cannot be made"))?;
-        file.write_all_at(&encode(epoch, number), 0).map_err(io("cannot be written"))?;
+        file.write_all_at(&encode(MAGIC, epoch, number), 0).map_err(io("cannot be written"))?;
         file.sync_all().map_err(io("cannot be synced"))?;
         std::fs::rename(&fresh, &path).map_err(io("cannot be named"))?;
         File::open(directory).and_then(|d| d.sync_all()).map_err(io("cannot be synced"))?;
@@ -74,14 +74,15 @@ impl Head {
     /// Says that everything up to `number` is in the database and synced. Not synced itself: after a power cut it
     /// may say less than there is, never more.
     pub(super) fn advance(&self, number: SpoolNumber) -> Result<(), SpoolError> {
-        let bytes = encode(self.epoch, number);
+        let bytes = encode(MAGIC, self.epoch, number);
         self.file.write_all_at(&bytes, 0).map_err(|e| SpoolError::io(&self.path, "cannot be written", e))
     }
 }
 
-fn encode(epoch: SpoolEpoch, number: SpoolNumber) -> [u8; SIZE] {
+/// A number of a spool, with a checksum; `magic` says what it is the number of.
+pub(super) fn encode(magic: [u8; 8], epoch: SpoolEpoch, number: SpoolNumber) -> [u8; SIZE] {
     let mut bytes = [0; SIZE];
-    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[..8].copy_from_slice(&magic);
     bytes[8..16].copy_from_slice(&epoch.0.to_be_bytes());
     bytes[16..24].copy_from_slice(&number.0.to_be_bytes());
     let sum = Sha256::digest(&bytes[..24]);
@@ -89,8 +90,9 @@ fn encode(epoch: SpoolEpoch, number: SpoolNumber) -> [u8; SIZE] {
     bytes
 }
 
-fn decode(bytes: &[u8; SIZE]) -> Option<(SpoolEpoch, SpoolNumber)> {
+/// What `encode` made; `None` where anything of it was changed.
+pub(super) fn decode(magic: [u8; 8], bytes: &[u8; SIZE]) -> Option<(SpoolEpoch, SpoolNumber)> {
     let word = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_be_bytes);
     let (epoch, number) = (SpoolEpoch(word(8)?), SpoolNumber(word(16)?));
-    (encode(epoch, number) == *bytes).then_some((epoch, number))
+    (encode(magic, epoch, number) == *bytes).then_some((epoch, number))
 }

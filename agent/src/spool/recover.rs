@@ -34,7 +34,7 @@ impl Open {
             Body::SessionClosed { .. } => drop(self.sessions.remove(&session)),
             Body::Line(_) => drop(self.lines.insert((session, entry.line), entry)),
             Body::Outcome(_) => drop(self.lines.remove(&(session, entry.line))),
-            Body::Refused(_) | Body::AgentStarted { .. } | Body::RecordsLost { .. } => {}
+            Body::Refused(_) | Body::AgentStarted { .. } | Body::RecordsLost { .. } | Body::UplinkRejected { .. } => {}
         }
     }
 
@@ -60,7 +60,8 @@ fn interrupted(line: &Entry) -> LineOutcome {
         | Body::Refused(_)
         | Body::Outcome(_)
         | Body::AgentStarted { .. }
-        | Body::RecordsLost { .. } => 0,
+        | Body::RecordsLost { .. }
+        | Body::UplinkRejected { .. } => 0,
     };
     LineOutcome {
         end: End::Interrupted(WHY.to_owned()),

@@ -8,7 +8,7 @@ use super::error::SpoolError;
 
 /// Whether records outlive a power cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Durability {
+pub(crate) enum Durability {
     /// On a file system that keeps what was synced.
     Durable,
     /// On one that keeps nothing (tmpfs, ramfs, or an overlay whose upper layer is one); its name.

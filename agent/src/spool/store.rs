@@ -6,16 +6,16 @@
 
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use pact_proto::model::{Entry, NodeName, SpoolEpoch, SpoolNumber};
+use tokio::sync::watch;
 
 use super::error::SpoolError;
 use super::head::Head;
 use super::piece::{self, Records};
 use super::quiet::guard;
+use super::read::Reader;
 use super::recover::Open;
 use super::{Draft, Settings, room};
 
@@ -31,15 +31,8 @@ pub(super) struct Store {
     /// A descriptor of our own on sled's file, for fdatasync.
     file: File,
     head: Head,
-    last: Arc<AtomicU64>,
-}
-
-/// Reads; any thread has one.
-#[derive(Clone)]
-pub(super) struct Reader {
-    entries: sled::Tree,
-    path: PathBuf,
-    last: Arc<AtomicU64>,
+    /// On the disk; whoever reads on is woken by it.
+    last: watch::Sender<SpoolNumber>,
 }
 
 impl Store {
@@ -54,24 +47,21 @@ impl Store {
         let database = open_database(&path)?;
         let entries = guard(&path, || database.open_tree("entries").map_err(|e| refused(&path, e)))?;
         let (last, open) = guard(&path, || check(&entries, &path, settings, head.as_ref()))?;
+        sync_names(&path)?;
         let head = match head {
             Some((head, _)) => head,
             None => begin(directory, &database, last)?,
         };
         let file = File::open(path.join("db")).map_err(|e| SpoolError::io(path.join("db"), "cannot be opened", e))?;
         let mut store =
-            Self { settings: settings.clone(), database, entries, file, head, last: Arc::new(AtomicU64::new(last.0)) };
+            Self { settings: settings.clone(), database, entries, file, head, last: watch::Sender::new(last) };
         store.sync()?;
         store.head.advance(last)?;
         Ok((store, open))
     }
 
     pub(super) fn reader(&self) -> Reader {
-        Reader {
-            entries: self.entries.clone(),
-            path: self.settings.directory.join(DATABASE),
-            last: Arc::clone(&self.last),
-        }
+        Reader::new(self.entries.clone(), self.settings.directory.join(DATABASE), self.last.subscribe())
     }
 
     pub(super) fn epoch(&self) -> SpoolEpoch {
@@ -88,7 +78,7 @@ impl Store {
 
     /// Writes entries in one batch and syncs them; answers the number of the first.
     pub(super) fn write(&mut self, drafts: Vec<Draft>) -> Result<SpoolNumber, SpoolError> {
-        let first = self.last.load(Ordering::Acquire) + 1;
+        let first = self.last.borrow().0 + 1;
         let mut batch = sled::Batch::default();
         let mut number = first;
         for draft in drafts {
@@ -106,7 +96,7 @@ impl Store {
         self.sync()?;
         let last = SpoolNumber(number - 1);
         self.head.advance(last)?;
-        self.last.store(last.0, Ordering::Release);
+        self.last.send_replace(last);
         Ok(SpoolNumber(first))
     }
 
@@ -115,24 +105,6 @@ impl Store {
         guard(&path, || self.database.flush().map(drop).map_err(|e| refused(&path, e)))?;
         self.file.sync_data().map_err(|e| SpoolError::io(path.join("db"), "cannot be synced", e))?;
         no_blobs(&path)
-    }
-}
-
-impl Reader {
-    pub(super) fn last(&self) -> SpoolNumber {
-        SpoolNumber(self.last.load(Ordering::Acquire))
-    }
-
-    /// Newest first, and nothing that is not synced yet.
-    pub(super) fn newest(&self) -> impl Iterator<Item = Result<Entry, SpoolError>> + use<> {
-        let path = self.path.clone();
-        let before = piece::first_key(self.last().0 + 1);
-        let refusing = path.clone();
-        let pieces = self.entries.range(..before).rev().map(move |found| found.map_err(|e| refused(&refusing, e)));
-        Records::new(pieces, true, path.clone()).map(move |record| {
-            let (number, bytes) = record?;
-            Entry::decode(&bytes).map_err(|e| SpoolError::damaged(&path, format!("record {number}: {e}")))
-        })
     }
 }
 
@@ -157,6 +129,18 @@ fn make_directory(directory: &Path) -> Result<(), SpoolError> {
     // What is in it is nobody else's to read, whoever made it.
     let private = std::fs::Permissions::from_mode(0o700);
     std::fs::set_permissions(directory, private).map_err(|e| SpoolError::io(directory, "its mode cannot be set", e))
+}
+
+/// A file that was synced is lost all the same where its name, or that of a directory above it, was not. What lies on
+/// another file system was there before us.
+fn sync_names(database: &Path) -> Result<(), SpoolError> {
+    let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    let ours = device(database);
+    for directory in database.ancestors().take_while(|directory| device(directory) == ours) {
+        let synced = File::open(directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|e| SpoolError::io(directory, "its names cannot be synced", e))?;
+    }
+    Ok(())
 }
 
 fn open_database(path: &Path) -> Result<sled::Db, SpoolError> {
@@ -235,7 +219,7 @@ fn check_position(
     Ok(())
 }
 
-fn refused(path: &Path, error: sled::Error) -> SpoolError {
+pub(super) fn refused(path: &Path, error: sled::Error) -> SpoolError {
     match error {
         sled::Error::Io(source) if source.kind() == std::io::ErrorKind::WouldBlock => {
             SpoolError::InUse { path: path.to_owned() }

@@ -4,4 +4,7 @@
 mod control;
 mod hostile;
 mod layers;
+mod node;
+mod raw;
+mod running;
 mod throwaway;

@@ -24,6 +24,9 @@ use crate::storage::{Failed, Settings, Storage};
 /// What a leader has written and nobody answers for so long is asked after: async-raft forgets what it wanted to send.
 const STALLED: Duration = Duration::from_millis(300);
 
+/// So many entries of the log go to a follower that is behind in one message: each may be a large one.
+const MOST_AT_ONCE: u64 = 16;
+
 /// What may differ from one journal to another.
 #[derive(Clone, Copy, Debug)]
 pub struct RaftSettings {
@@ -39,6 +42,22 @@ impl Default for RaftSettings {
     /// For management hosts on one network.
     fn default() -> Self {
         Self { compact_every: 5000, heartbeat_ms: 150, election_ms: 1000 }
+    }
+}
+
+impl RaftSettings {
+    fn config(self, settings: &Settings) -> Result<Config, Failed> {
+        let config = Config::build(settings.cluster.clone())
+            .heartbeat_interval(self.heartbeat_ms)
+            .election_timeout_min(self.election_ms)
+            .election_timeout_max(self.election_ms.saturating_mul(2))
+            .max_payload_entries(MOST_AT_ONCE)
+            .snapshot_policy(SnapshotPolicy::LogsSinceLast(self.compact_every))
+            .validate();
+        config.map_err(|error| {
+            let what = format!("the settings of its consensus do not hold: {error}");
+            Failed(Arc::new(JournalError::Foreign { path: settings.directory.clone(), what }))
+        })
     }
 }
 
@@ -59,16 +78,7 @@ impl<T: Transport> Raft<T> {
         raft: RaftSettings,
         transport: Arc<T>,
     ) -> Result<Self, Failed> {
-        let config = Config::build(settings.cluster.clone())
-            .heartbeat_interval(raft.heartbeat_ms)
-            .election_timeout_min(raft.election_ms)
-            .election_timeout_max(raft.election_ms.saturating_mul(2))
-            .snapshot_policy(SnapshotPolicy::LogsSinceLast(raft.compact_every))
-            .validate();
-        let config = config.map_err(|error| {
-            let what = format!("the settings of its consensus do not hold: {error}");
-            Failed(Arc::new(JournalError::Foreign { path: settings.directory.clone(), what }))
-        })?;
+        let config = raft.config(settings)?;
         let (me, all) = (settings.member, settings.members.clone());
         let sending =
             Sending::new(storage.clone(), Arc::clone(&transport), Duration::from_millis(raft.heartbeat_ms / 2));
@@ -79,18 +89,10 @@ impl<T: Transport> Raft<T> {
         let patience = if is_alone { Duration::MAX } else { STALLED };
         let mut tasks = vec![tokio::spawn(watch(core.clone(), core.metrics(), storage.clone(), patience))];
         if is_alone {
-            match core.initialize(HashSet::from([me.0])).await {
-                // It leads already, where it has led before.
-                Ok(()) | Err(InitializeError::NotAllowed) => {}
-                Err(_) => return Err(storage.stop(JournalError::Stopped)),
-            }
+            lead(&core, me, storage).await?;
         } else {
-            let (receiving, patience) = (receiving.clone(), Duration::from_millis(raft.election_ms.saturating_mul(3)));
-            tasks.push(tokio::spawn(async move {
-                tokio::time::sleep(patience).await;
-                // A core that is gone has told why.
-                let _told = receiving.wake().await;
-            }));
+            let patience = Duration::from_millis(raft.election_ms.saturating_mul(3));
+            tasks.push(tokio::spawn(wake(receiving.clone(), patience)));
         }
         Ok(Self { core, me, all, receiving, tasks })
     }
@@ -126,6 +128,21 @@ async fn write<T: Transport>(core: &Core<T>, batch: Batch) -> Result<Answers, Un
         // It may mean that the member lost its lead, and only the next leader knows what became of the entry.
         Err(ClientWriteError::RaftError(_)) => Err(Unavailable::Unknown),
     }
+}
+
+/// A member that is alone needs no election.
+async fn lead<T: Transport>(core: &Core<T>, me: MemberId, storage: &Storage) -> Result<(), Failed> {
+    match core.initialize(HashSet::from([me.0])).await {
+        // It leads already, where it has led before.
+        Ok(()) | Err(InitializeError::NotAllowed) => Ok(()),
+        Err(_) => Err(storage.stop(JournalError::Stopped)),
+    }
+}
+
+async fn wake<T: Transport>(receiving: Receiving<T>, patience: Duration) {
+    tokio::time::sleep(patience).await;
+    // A core that is gone has told why.
+    let _told = receiving.wake().await;
 }
 
 /// Writes the entry after every election, another one where nothing moves, and tells storage's owner when the core has

@@ -1,8 +1,11 @@
 //! Reading: ranges, indexes, times, and following.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use jiff::Timestamp;
 use pact_journal::chain::Seq;
 use pact_journal::entry::{Committed, Index};
+use pact_journal::storage::Reader;
 use pact_journal::{Journal, JournalError};
 
 use crate::support::{at, open, plain, runtime, sourced};
@@ -119,4 +122,45 @@ fn following_ends_when_the_journal_is_closed() {
         let (end, ()) = tokio::join!(follow.next(), journal.close());
         assert!(end.is_none());
     });
+}
+
+/// Readers on other threads, all the time that entries come.
+#[test]
+fn what_is_read_while_others_write_is_whole() {
+    let place = tempfile::tempdir().unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let runtime = runtime();
+        let journal = runtime.block_on(filled(place.path()));
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                let (reader, is_over) = (journal.reader(), &is_over);
+                let looks = move || (!is_over.load(Ordering::Acquire)).then(|| look(&reader));
+                scope.spawn(move || std::iter::from_fn(looks).count())
+            })
+            .collect();
+        runtime.block_on(async {
+            for number in 7..400 {
+                journal.append(["n0", "n1"].map(|node| sourced(at(node, 1, number))).to_vec()).await.unwrap();
+            }
+        });
+        is_over.store(true, Ordering::Release);
+        for reader in readers {
+            let looks = reader.join().unwrap();
+            assert!(looks > 1, "a reader looked {looks} times");
+        }
+    });
+}
+
+/// By seq, by index and newest first: all that the tip promises, and in order.
+fn look(reader: &Reader) {
+    let tip = reader.tip().seq.0;
+    let all: Vec<_> = (1..=tip).collect();
+    assert_eq!(seqs(reader.range(Seq(1)..Seq(tip + 1))), all);
+    let of_both = ["n0", "n1"].map(|node| seqs(reader.by(Index::SCOPE, node.as_bytes()).take(all.len() / 2)));
+    let mut merged = of_both.concat();
+    merged.sort_unstable();
+    assert_eq!(merged, all);
+    let newest = seqs(reader.by(Index::SCOPE, b"n0").rev());
+    assert!(newest.len() >= all.len() / 2 && newest.is_sorted_by(|a, b| a == &(b + 2)), "{newest:?}");
 }

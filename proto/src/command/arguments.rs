@@ -31,10 +31,6 @@ pub struct LogArguments {
     pub since: Option<Since>,
 }
 
-/// `status`
-#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
-pub struct StatusArguments {}
-
 /// `help`
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct HelpArguments {

@@ -143,9 +143,8 @@ impl SchemaError {
 
     /// Line and message, never the text of the file.
     pub(super) fn toml(text: &str, error: &toml_edit::de::Error) -> Self {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-        Self::wrong(format!("line {line}"), error.message())
+        let (line, what) = crate::toml::wrong(text, error);
+        Self::wrong(format!("line {line}"), what)
     }
 }
 

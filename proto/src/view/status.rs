@@ -1,5 +1,7 @@
 //! What `status` and `whoami` say.
 
+use jiff::Timestamp;
+
 use super::fold::fold;
 use super::{Style, escape};
 
@@ -28,10 +30,25 @@ pub struct NodeStatus {
     pub last_record: u64,
     /// Records that wait in memory for room.
     pub unwritten: u64,
+    /// The journal, where one is configured.
+    pub journal: Option<JournalStatus>,
     /// What is degraded, a sentence each.
     pub degraded: Vec<String>,
     /// For how long the agent has served.
     pub up: std::time::Duration,
+}
+
+/// The journal, as a node sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalStatus {
+    /// Where it is.
+    pub endpoint: String,
+    /// Records that it does not have.
+    pub waiting: u64,
+    /// When the oldest of them was written.
+    pub oldest: Option<Timestamp>,
+    /// Since when it is away, and why.
+    pub away: Option<(Timestamp, String)>,
 }
 
 /// The first line is the specification's; the rest is what an administrator asks next.
@@ -46,6 +63,9 @@ pub fn status(status: &NodeStatus, style: Style) -> String {
     row("Agent:", &format!("up {}, {} open {sessions}", span(status.up), status.sessions));
     row("Policy:", &format!("{}, {} programs", status.policy_version, status.programs));
     row("Records:", &format!("{} on this node, {} waiting for room", status.last_record, status.unwritten));
+    if let Some(journal) = &status.journal {
+        row("Journal:", &journal_row(journal));
+    }
     row("Sandbox:", &status.layers.join(", "));
     for failure in &status.failures {
         row("Refused:", &format!("no program starts: {failure}"));
@@ -54,6 +74,20 @@ pub fn status(status: &NodeStatus, style: Style) -> String {
         row("Degraded:", degraded);
     }
     text
+}
+
+fn journal_row(journal: &JournalStatus) -> String {
+    let time = |time: &Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let waiting = match journal.waiting {
+        0 => "all records are there".to_owned(),
+        1 => "1 record waits".to_owned(),
+        many => format!("{many} records wait"),
+    };
+    let since = journal.oldest.as_ref().filter(|_| journal.waiting > 0);
+    let since = since.map(|oldest| format!(", since {}", time(oldest))).unwrap_or_default();
+    let away = journal.away.as_ref();
+    let away = away.map(|(since, reason)| format!("; away since {}: {reason}", time(since))).unwrap_or_default();
+    format!("{}, {waiting}{since}{away}", journal.endpoint)
 }
 
 /// Who is asking.

@@ -9,7 +9,7 @@ use pact_proto::model::entry::{
     Via, Written,
 };
 use pact_proto::model::{Entry, LineId, Scope, SessionId, SpoolEpoch, SpoolNumber, SpoolPosition};
-use pact_proto::view::{self, Complaint, NodeStatus, Style};
+use pact_proto::view::{self, Complaint, JournalStatus, NodeStatus, Style};
 
 use crate::{case, cases, programs};
 
@@ -179,6 +179,7 @@ fn status_is_what_is_checked_in() {
         failures: Vec::new(),
         last_record: 812,
         unwritten: 0,
+        journal: None,
         degraded: Vec::new(),
         up: Duration::from_secs(59),
     };
@@ -188,6 +189,15 @@ fn status_is_what_is_checked_in() {
     for seconds in [60, 3 * 3600 + 240, 9 * 86_400 + 7200] {
         node.up = Duration::from_secs(seconds);
         text.push_str(&format!("\n{}", view::status(&node, PLAIN)));
+    }
+    let oldest = Some("2026-03-01T12:00:00Z".parse().unwrap());
+    let away = Some(("2026-03-01T12:34:56Z".parse().unwrap(), "no connection: \x1b[2J refused".to_owned()));
+    for (waiting, away) in [(0, None), (1, None), (12, None), (0, away.clone()), (7, away)] {
+        node.journal = Some(JournalStatus { endpoint: "journal01:9443".into(), waiting, oldest, away });
+        let said = view::status(&node, PLAIN);
+        let row = said.lines().skip_while(|line| !line.starts_with("Journal:"));
+        text.push('\n');
+        row.take_while(|line| !line.starts_with("Sandbox:")).for_each(|line| text.push_str(&format!("{line}\n")));
     }
     text.push_str(&format!("\n{}", view::whoami("alice@example.org", "uid 1000 of node042", &[])));
     let roles = ["pact-ops-ml-training".to_owned(), "pact-viewer-dev".to_owned()];

@@ -38,11 +38,13 @@ fn without_editor(mut keys: Keybindings) -> Keybindings {
 }
 
 /// What people's hands know from other shells: Ctrl-Z suspends, and here does nothing; Ctrl-_, which a terminal sends as
-/// Ctrl-7, undoes; Ctrl-G gives up a search or a menu.
+/// Ctrl-7, undoes; Ctrl-G gives up a search or a menu; Ctrl-W takes a word with its punctuation, such as a whole path.
 fn as_elsewhere(mut keys: Keybindings) -> Keybindings {
     keys.remove_binding(KeyModifiers::CONTROL, KeyCode::Char('z'));
     keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('7'), ReedlineEvent::Edit(vec![EditCommand::Undo]));
     keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('g'), ReedlineEvent::Esc);
+    let word = ReedlineEvent::Edit(vec![EditCommand::CutBigWordLeft]);
+    keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('w'), word);
     keys
 }
 
@@ -57,8 +59,9 @@ fn ours(keys: Keybindings) -> Keybindings {
     keys
 }
 
-/// Keys whose text holds no control characters: what a paste brings along becomes visible instead. A line break stays,
-/// because the grammar refuses the whole line for it.
+/// Keys whose text holds no control characters: what a paste brings along becomes visible instead. A line break between
+/// lines stays, because the grammar refuses the whole line for it; one at the end, which a copied line brings along, does
+/// not, and whoever pasted it presses Enter.
 struct Plain<M>(M);
 
 impl<M: EditMode> EditMode for Plain<M> {
@@ -75,7 +78,7 @@ impl<M: EditMode> EditMode for Plain<M> {
 
 fn plain(command: EditCommand) -> EditCommand {
     if let EditCommand::InsertString(text) = command {
-        EditCommand::InsertString(text.chars().map(visible).collect())
+        EditCommand::InsertString(text.trim_end_matches(['\n', '\r']).chars().map(visible).collect())
     } else if let EditCommand::InsertChar(c) = command {
         EditCommand::InsertChar(visible(c))
     } else {
@@ -113,5 +116,7 @@ mod tests {
     fn a_paste_shows_its_control_characters_and_keeps_its_line_breaks() {
         let pasted = plain(EditCommand::InsertString("a\u{1b}]52;c;x\u{7}\nb\u{9b}\tc".to_owned()));
         assert_eq!(pasted, EditCommand::InsertString("a\u{fffd}]52;c;x\u{fffd}\nb\u{fffd}\tc".to_owned()));
+        let copied = plain(EditCommand::InsertString("uname\r\n".to_owned()));
+        assert_eq!(copied, EditCommand::InsertString("uname".to_owned()));
     }
 }

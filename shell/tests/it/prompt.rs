@@ -10,7 +10,7 @@ mod plain;
 
 use crate::lines::find;
 use crate::node::{Account, Node};
-use crate::seat::{CTRL_D, PROMPT, Seat};
+use crate::seat::{CTRL_C, CTRL_D, PROMPT, Seat};
 
 /// How login, sshd and su start a shell.
 pub(crate) fn login_words(shell: &str) -> [&str; 4] {
@@ -80,6 +80,28 @@ fn a_viewer_has_the_same_prompt_and_reads() {
     seat.keys(CTRL_D);
     assert_eq!(seat.end(), Some(0));
     find(&node.records(), "END", "bob@example.org");
+}
+
+/// `status` breaks between words, at the width that the terminal has when it is asked.
+#[test]
+fn a_terminal_that_was_resized_gets_what_fits() {
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    for columns in [60, 90, 50] {
+        seat.keys("una");
+        seat.typed("una");
+        seat.terminal.resize(200, columns).unwrap();
+        seat.keys("me -s");
+        seat.typed("uname -s");
+        seat.keys(CTRL_C);
+        seat.next_prompt();
+        let shown = seat.line("status");
+        let sandbox = shown.split_once("\nSandbox:  ").unwrap().1;
+        let lines: Vec<&str> = sandbox.lines().take_while(|line| !line.starts_with("Degraded:")).collect();
+        assert!(lines[1..].iter().all(|line| line.starts_with("          ")), "{columns}: {shown}");
+        let widest = shown.lines().skip(1).map(str::len).max().unwrap();
+        assert!((usize::from(columns) - 12..=usize::from(columns)).contains(&widest), "{columns}: {widest}: {shown}");
+    }
 }
 
 #[test]

@@ -49,7 +49,8 @@ impl<T: Transport> Receiving<T> {
     pub async fn append(&self, request: AppendEntriesRequest<Batch>) -> Result<Appended> {
         let Shared { core, storage, turn, .. } = &*self.shared;
         let (previous, sent) = (previous(&request), places(&request));
-        let is_contiguous = sent.iter().zip(previous.index + 1..).all(|(place, index)| place.index == index);
+        let is_contiguous =
+            sent.iter().zip(previous.index.saturating_add(1)..).all(|(place, index)| place.index == index);
         ensure!(is_contiguous, "entries are missing between those that were sent");
         let _turn = turn.lock().await;
         match storage.compare(previous, sent.clone()).await? {
@@ -122,26 +123,10 @@ impl<T: Transport> Receiving<T> {
         Ok(())
     }
 
-    /// Reads all that is missing, and gives it to the core in one piece.
+    /// Gives all that is missing to the core, in one piece.
     async fn read(&self, lacking: Lacking, leader: MemberId, term: u64) -> Result<()> {
-        let Shared { core, storage, transport, turn, .. } = &*self.shared;
-        let (mut tip, mut records, mut bytes) = (lacking.have, Vec::new(), 0);
-        while tip.seq < lacking.want.seq {
-            let some = transport.records(leader, Seq(tip.seq.0 + 1)).await?;
-            ensure!(!some.is_empty(), "the leader does not have the records of its own snapshot");
-            for record in some.into_iter().take(usize::try_from(lacking.want.seq.0 - tip.seq.0)?) {
-                tip = tip.follow(&record).map_err(|broken| self.unlike(&broken.to_string()))?;
-                bytes += record.len();
-                records.push(record);
-            }
-            if bytes > MOST_INSTALLED {
-                let what = "it lacks more than can be sent: restore it from a backup".to_owned();
-                return Err(storage.stop(JournalError::Foreign { path: storage.path().to_owned(), what }).into());
-            }
-        }
-        if tip != lacking.want {
-            return Err(self.unlike("its end").into());
-        }
+        let records = self.fetch(&lacking, leader).await?;
+        let Shared { core, storage, turn, .. } = &*self.shared;
         let _turn = turn.lock().await;
         // Meanwhile the log may have brought it.
         if storage.lacking(lacking.snapshot.clone()).await?.is_none() {
@@ -158,6 +143,26 @@ impl<T: Transport> Receiving<T> {
         };
         core.install_snapshot(request).await?;
         Ok(())
+    }
+
+    /// Reads the records that lead from the own chain to the leader's.
+    async fn fetch(&self, lacking: &Lacking, leader: MemberId) -> Result<Vec<Vec<u8>>> {
+        let Shared { storage, transport, .. } = &*self.shared;
+        let (mut tip, mut records, mut bytes) = (lacking.have, Vec::new(), 0);
+        while tip.seq < lacking.want.seq {
+            let some = transport.records(leader, Seq(tip.seq.0 + 1)).await?;
+            ensure!(!some.is_empty(), "the leader does not have the records of its own snapshot");
+            for record in some.into_iter().take(usize::try_from(lacking.want.seq.0 - tip.seq.0)?) {
+                tip = tip.follow(&record).map_err(|broken| self.unlike(&broken.to_string()))?;
+                bytes += record.len();
+                records.push(record);
+            }
+            if bytes > MOST_INSTALLED {
+                let what = "it lacks more than can be sent: restore it from a backup".to_owned();
+                return Err(storage.stop(JournalError::Foreign { path: storage.path().to_owned(), what }).into());
+            }
+        }
+        if tip == lacking.want { Ok(records) } else { Err(self.unlike("its end").into()) }
     }
 
     /// Two members have different chains, and nothing must be built on either before a person has looked.

@@ -7,6 +7,8 @@ use crate::node::{Account, Node, until};
 use crate::seat::{CTRL_C, CTRL_D, ENTER, PROMPT, Seat};
 
 const CTRL_BACKSLASH: &str = "\x1c";
+const CTRL_W: &str = "\x17";
+const CTRL_Y: &str = "\x19";
 const CTRL_Z: &str = "\x1a";
 const ESCAPE: &str = "\x1b";
 
@@ -37,6 +39,18 @@ fn a_paste_of_two_lines_runs_neither() {
     let records = node.records();
     find(&records, "REFUSED", "alice@example.org");
     assert!(!records.iter().any(|r| r.contains("LINE") && r.contains("alice@")), "{records:#?}");
+}
+
+#[test]
+fn a_copied_line_waits_for_enter() {
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.keys("\x1b[200~uname -s\n\x1b[201~");
+    seat.typed("uname -s");
+    assert!(!node.records().iter().any(|r| r.contains("LINE") && r.contains("alice@")), "{}", seat.screen());
+    seat.keys(ENTER);
+    seat.shows("\nLinux");
+    seat.next_prompt();
 }
 
 #[test]
@@ -80,6 +94,23 @@ fn ctrl_c_ends_what_streams_and_gives_the_prompt_back() {
         assert!(records[at].contains("alice@example.org"), "{records:#?}");
     }
     assert_eq!(seat.line("uname -s"), "Linux");
+}
+
+/// What is on its way when Ctrl-C is pressed is still shown; on a slow terminal each mebibyte of that takes seconds.
+#[test]
+fn after_ctrl_c_a_flood_is_soon_over() {
+    const MOST: usize = 1 << 20;
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.keys("cat /dev/zero\r");
+    // Enough that everything between the program and this terminal is full.
+    seat.until("a flood", |terminal| terminal.written().len() > 2 * MOST);
+    let before = seat.terminal.written().len();
+    seat.keys(CTRL_C);
+    seat.shows("^C\n");
+    seat.prompt();
+    let after = seat.terminal.written().len() - before;
+    assert!(after < MOST, "{after} bytes came after Ctrl-C");
 }
 
 /// Behind a shell that has job control `pact` could be stopped, and its session with it.
@@ -129,6 +160,18 @@ fn what_is_typed_before_the_first_prompt_is_not_lost() {
     seat.shows("\nLinux");
     seat.typed("whoa");
     until("the line on record", || node.records().iter().any(|r| r.contains("LINE") && r.contains("uname -s")));
+}
+
+#[test]
+fn ctrl_w_takes_a_whole_path_and_ctrl_y_brings_it_back() {
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.keys("cat /var/log/messages");
+    seat.typed("cat /var/log/messages");
+    seat.keys(CTRL_W);
+    seat.typed("cat ");
+    seat.keys(CTRL_Y);
+    seat.typed("cat /var/log/messages");
 }
 
 #[test]

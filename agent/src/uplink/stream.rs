@@ -1,0 +1,178 @@
+//! One stream to the journal: hello, welcome, batches there, acknowledgements back.
+//!
+//! **Invariant:** at most `flight::MOST` batches are unanswered, so as much is in memory and no more; reading them is
+//! another thread's work, so no line waits for it. What the journal should say and does not is waited for so long.
+
+use std::time::Duration;
+
+use pact_proto::model::SpoolNumber;
+use pact_proto::wire::v1::journal_client::JournalClient;
+use pact_proto::wire::v1::uplink_reply::Kind as Reply;
+use pact_proto::wire::v1::uplink_request::Kind as Request;
+use pact_proto::wire::v1::{Hello, SpooledEntries, UplinkRefused, UplinkReply, UplinkRequest};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+use super::connect::chain;
+use super::flight::{self, Flight};
+use super::{Link, Lost, State};
+use crate::spool::{Batch, Most, Spool, SpoolError};
+
+/// From the call to the welcome.
+const WELCOME: Duration = Duration::from_secs(5);
+/// A reply is a number or a sentence.
+const LARGEST_REPLY: usize = 64 * 1024;
+/// Of a batch. A quarter of what may be sent together, so that a long way to catch up leaves room for lines.
+const MOST: Most = Most { bytes: 256 * 1024, entries: 1024 };
+
+struct Stream<'a> {
+    spool: &'a Spool,
+    state: &'a watch::Sender<State>,
+    requests: mpsc::Sender<UplinkRequest>,
+    replies: Streaming<UplinkReply>,
+    flight: Flight,
+}
+
+/// Greets the journal and sends records until the stream is lost.
+pub(super) async fn run(channel: Channel, spool: &Spool, state: &watch::Sender<State>) -> Lost {
+    match Stream::open(channel, spool, state).await {
+        Ok(mut stream) => match stream.serve().await {
+            Ok(never) => match never {},
+            Err(lost) => lost,
+        },
+        Err(lost) => lost,
+    }
+}
+
+impl<'a> Stream<'a> {
+    async fn open(channel: Channel, spool: &'a Spool, state: &'a watch::Sender<State>) -> Result<Self, Lost> {
+        // A place for every batch that may be unanswered, and the hello before them: sending never waits.
+        let (requests, receiver) = mpsc::channel(flight::MOST + 1);
+        let hello =
+            Hello { version: env!("CARGO_PKG_VERSION").to_owned(), address: String::new(), epoch: spool.epoch().0 };
+        send(&requests, Request::Hello(hello))?;
+        let greeting = async {
+            let mut client = JournalClient::new(channel).max_decoding_message_size(LARGEST_REPLY);
+            let mut replies = client.uplink(ReceiverStream::new(receiver)).await.map_err(|s| lost(&s))?.into_inner();
+            let reply = next(&mut replies).await?;
+            Ok::<_, Lost>((replies, reply))
+        };
+        let late = |_| Lost::Away(format!("no welcome within {} s", WELCOME.as_secs()));
+        let (replies, reply) = timeout(WELCOME, greeting).await.map_err(late)??;
+        let flight = match reply {
+            Reply::Welcome(welcome) => Flight::begin(SpoolNumber(welcome.next_number), spool.last()),
+            Reply::Refused(refused) => return Err(refusal(refused)),
+            Reply::Acknowledged(_) => return Err(Lost::Away("it acknowledged before its welcome".to_owned())),
+        };
+        let flight = flight.map_err(Lost::Away)?;
+        let acknowledged = flight.acknowledged();
+        state.send_modify(|state| *state = State { acknowledged, link: Link::There });
+        Ok(Self { spool, state, requests, replies, flight })
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, Lost> {
+        let mut written = self.spool.written();
+        let mut reading: Option<JoinHandle<Result<Batch, SpoolError>>> = None;
+        loop {
+            let may_read = reading.is_none() && self.flight.has_place();
+            if may_read && self.flight.next() <= *written.borrow_and_update() {
+                let (spool, first) = (self.spool.clone(), self.flight.next());
+                reading = Some(tokio::task::spawn_blocking(move || spool.batch(first, MOST)));
+            }
+            let idle = reading.is_none() && self.flight.has_place();
+            tokio::select! {
+                reply = next(&mut self.replies) => self.heard(reply?)?,
+                batch = read(&mut reading) => { reading = None; self.pass_on(batch?); }
+                () = more(&mut written), if idle => {}
+                () = at(self.flight.deadline()) => {
+                    let seconds = flight::PATIENCE.as_secs();
+                    let first = self.flight.acknowledged().0 + 1;
+                    return Err(Lost::Away(format!("record {first} was not acknowledged within {seconds} s")));
+                }
+            }
+        }
+    }
+
+    fn pass_on(&mut self, batch: Batch) {
+        let last = batch.last();
+        // A stream that has ended says why in its replies.
+        let _ended = send(&self.requests, Request::Entries(SpooledEntries { entries: batch.entries }));
+        self.flight.sent(last, Instant::now());
+    }
+
+    fn heard(&mut self, reply: Reply) -> Result<(), Lost> {
+        match reply {
+            Reply::Acknowledged(acknowledged) => {
+                self.flight.acknowledge(SpoolNumber(acknowledged.number)).map_err(Lost::Away)?;
+                let acknowledged = self.flight.acknowledged();
+                self.state.send_modify(|state| state.acknowledged = acknowledged);
+                Ok(())
+            }
+            Reply::Refused(refused) => Err(refusal(refused)),
+            Reply::Welcome(_) => Err(Lost::Away("it said welcome twice".to_owned())),
+        }
+    }
+}
+
+fn send(requests: &mpsc::Sender<UplinkRequest>, kind: Request) -> Result<(), Lost> {
+    let sent = requests.try_send(UplinkRequest { kind: Some(kind) });
+    sent.map_err(|_| Lost::Away("the connection ended".to_owned()))
+}
+
+/// What the journal says next; an empty reply is one that this release does not know.
+async fn next(replies: &mut Streaming<UplinkReply>) -> Result<Reply, Lost> {
+    match replies.message().await {
+        Ok(Some(UplinkReply { kind: Some(kind) })) => Ok(kind),
+        Ok(Some(UplinkReply { kind: None })) => Err(Lost::Away("it said what this agent does not know".to_owned())),
+        Ok(None) => Err(Lost::Away("it ended the stream".to_owned())),
+        Err(status) => Err(lost(&status)),
+    }
+}
+
+/// Of a call that failed, the part that says why.
+fn lost(status: &Status) -> Lost {
+    let behind = std::error::Error::source(status).map(chain);
+    Lost::Away(match (status.message(), behind) {
+        ("", None) => format!("it ended the stream: {}", status.code()),
+        (message, None) => message.to_owned(),
+        (_, Some(behind)) => behind,
+    })
+}
+
+/// Where it names no record it may be another time.
+fn refusal(UplinkRefused { reason, number }: UplinkRefused) -> Lost {
+    match number {
+        0 => Lost::Away(format!("refused: {reason}")),
+        number => Lost::Refused(format!("record {number} is refused: {reason}")),
+    }
+}
+
+/// The batch that is being read; never, where none is.
+async fn read(reading: &mut Option<JoinHandle<Result<Batch, SpoolError>>>) -> Result<Batch, Lost> {
+    match reading {
+        Some(reading) => match reading.await {
+            Ok(read) => read.map_err(Lost::Spool),
+            Err(error) => Err(Lost::Away(format!("the records were not read: {error}"))),
+        },
+        None => std::future::pending().await,
+    }
+}
+
+/// More is on the disk.
+async fn more(written: &mut watch::Receiver<SpoolNumber>) {
+    if written.changed().await.is_err() {
+        // The spool has stopped, and so does the agent.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
