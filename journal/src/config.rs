@@ -83,7 +83,7 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let bytes = read(path, Secrecy::Public)?;
         let text = String::from_utf8(bytes).map_err(|_| ConfigError::wrong(path, "it is not UTF-8"))?;
-        let config: Self = toml_edit::de::from_str(&text).map_err(|e| ConfigError::wrong(path, at_line(&text, &e)))?;
+        let config: Self = toml_edit::de::from_str(&text).map_err(|e| wrong_toml(path, &text, &e))?;
         for named in [&config.data, &config.ca, &config.certificate, &config.key] {
             if !named.is_absolute() {
                 return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
@@ -134,10 +134,9 @@ pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<Vec<u8>, ConfigError
     std::fs::read(&real).map_err(unreadable)
 }
 
-/// What is wrong and in which line; never the text of the file.
-fn at_line(text: &str, error: &toml_edit::de::Error) -> String {
-    let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
-    line.map_or_else(|| error.message().to_owned(), |line| format!("line {line}: {}", error.message()))
+fn wrong_toml(path: &Path, text: &str, error: &toml_edit::de::Error) -> ConfigError {
+    let (line, what) = pact_proto::toml::wrong(text, error);
+    ConfigError::wrong(path, format!("line {line}: {what}"))
 }
 
 fn default_cluster() -> String {

@@ -46,6 +46,12 @@ fn verify(directory: &Path, list: bool) -> ExitCode {
         Ok(verified) => {
             let tip = verified.tip;
             print(&format!("journal {:?}: {} records, the last has hash {}\n", verified.cluster, tip.seq.0, tip.hash));
+            if verified.unapplied > 0 {
+                say(&format!(
+                    "{} entries of the log are not among these records: the member adds what they hold when it starts",
+                    verified.unapplied
+                ));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => end(Err::<(), _>(error)),

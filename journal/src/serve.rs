@@ -17,7 +17,7 @@ use pact_proto::model::NodeName;
 use pact_proto::wire::v1::journal_server::{Journal, JournalServer};
 use pact_proto::wire::v1::{UplinkReply, UplinkRequest};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -48,9 +48,11 @@ const WINDOW: u32 = 256 * 1024;
 /// A quiet connection is asked so often whether it is there, and has so long to answer.
 const PING: Duration = Duration::from_secs(10);
 const PONG: Duration = Duration::from_secs(20);
+/// Whoever is verified and asks for nothing for so long wants nothing.
+const FIRST: Duration = Duration::from_secs(10);
 /// Longer names fit into no index.
 const LONGEST_NODE: usize = 240;
-/// replies that wait for a node to read them.
+/// Replies that wait for a node to read them.
 const PLACES: usize = 8;
 
 /// What all connections have in common.
@@ -134,8 +136,9 @@ impl Door {
     }
 
     async fn talk(&self, stream: TlsStream<TcpStream>, caller: Caller) {
-        let service = JournalServer::new(Service { uplinks: Arc::clone(&self.uplinks), caller })
-            .max_decoding_message_size(LARGEST_MESSAGE);
+        let (from, asked) = (caller.from, Arc::new(Notify::new()));
+        let service = Service { uplinks: Arc::clone(&self.uplinks), caller, asked: Arc::clone(&asked) };
+        let service = JournalServer::new(service).max_decoding_message_size(LARGEST_MESSAGE);
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)
@@ -146,6 +149,12 @@ impl Door {
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let (mut connection, mut closing) = (std::pin::pin!(connection), self.closing.clone());
         // A connection that breaks ends its streams; there is nobody left to tell.
+        tokio::select! {
+            _broken = connection.as_mut() => return,
+            first = timeout(FIRST, asked.notified()) => if first.is_err() {
+                return self.voice.say(&format!("{from}: nothing was asked for within {} s", FIRST.as_secs()));
+            }
+        }
         tokio::select! {
             _broken = connection.as_mut() => return,
             _ = closing.wait_for(|closing| *closing) => connection.as_mut().graceful_shutdown(),
@@ -202,6 +211,7 @@ impl Drop for Seat {
 struct Service {
     uplinks: Arc<Uplinks>,
     caller: Caller,
+    asked: Arc<Notify>,
 }
 
 #[tonic::async_trait]
@@ -209,6 +219,7 @@ impl Journal for Service {
     type UplinkStream = ReceiverStream<Result<UplinkReply, Status>>;
 
     async fn uplink(&self, request: Request<Streaming<UplinkRequest>>) -> Result<Response<Self::UplinkStream>, Status> {
+        self.asked.notify_one();
         let (out, replies) = mpsc::channel(PLACES);
         tokio::spawn(Arc::clone(&self.uplinks).run(self.caller.clone(), request.into_inner(), out));
         Ok(Response::new(ReceiverStream::new(replies)))

@@ -25,6 +25,9 @@ pub struct Verified {
     pub cluster: String,
     /// Where its chain ends.
     pub tip: Tip,
+    /// So many entries of the log, each with records or none, are not in the chain: a member that was killed adds them
+    /// when it starts.
+    pub unapplied: u64,
 }
 
 /// Reads all of the journal in a directory and names the first thing in it that does not hold. `scratch` is a place for
@@ -102,14 +105,15 @@ fn check(directory: &Path, known: &[Tip], show: &dyn Fn(&Committed)) -> Result<V
     guard(disk.path(), || {
         let nobody = || JournalError::damaged(disk.path(), "tree meta: whose it is stands nowhere");
         let identity = trees.meta::<Identity>(disk.path(), name::IDENTITY)?.ok_or_else(nobody)?;
-        let tip = Found::read(&trees, disk.path())?.tip;
+        let Found { tip, applied, .. } = Found::read(&trees, disk.path())?;
+        let unapplied = trees.log.last()?.map_or(0, |last| last.saturating_sub(applied.index));
         let mut walk =
             Walk { trees: &trees, path: disk.path(), tip: Tip::EMPTY, keys: 0, sources: 0, replay: Replay::default() };
         while walk.tip.seq < tip.seq {
             show(&walk.step(known)?);
         }
         walk.end(tip, known)?;
-        Ok(Verified { cluster: identity.cluster, tip })
+        Ok(Verified { cluster: identity.cluster, tip, unapplied })
     })
 }
 

@@ -84,6 +84,30 @@ fn a_member_that_stops_says_so() {
     });
 }
 
+/// A node that is gone in the middle of whatever it said is no node that said something wrong.
+#[test]
+fn who_vanishes_is_not_refused() {
+    let site = Site::new();
+    let leaf = site.node("n1");
+    let member = site.start();
+    let mut taken = 0;
+    runtime().block_on(async {
+        for _ in 0..30 {
+            let (mut uplink, next) = Uplink::of(&site, member.address, &leaf, 7).await.unwrap();
+            assert!(next >= taken + 1, "{next}, and {taken} were acknowledged");
+            let mut large = entry("n1", 7, next + 1);
+            large.message = "x".repeat(900_000);
+            uplink.send(Raw::batch(spool("n1", 7, [next]))).await.unwrap();
+            uplink.acknowledged(next).await.unwrap();
+            taken = next;
+            uplink.send(Raw::batch(vec![large.encode()])).await.unwrap();
+        }
+    });
+    member.stop();
+    let records = site.records();
+    assert!(records.len() as u64 >= taken && !records.iter().any(|record| record.contains("REJECT")), "{records:?}");
+}
+
 /// A node that sends and does not read makes nobody wait, and what it can make the member do is bounded.
 #[test]
 fn who_does_not_read_waits_alone() {

@@ -142,6 +142,12 @@ fn who_says_nothing_is_not_waited_for() {
         assert_eq!(reason, "hello: none came within 10 s");
     });
     member.until("TLS: no handshake within 10 s").unwrap();
+    runtime().block_on(async {
+        let way = Way { to: member.address, ca: &ca, as_: Some(&leaf), window: None };
+        let mut stream = way.tls().await.unwrap();
+        let _end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.unwrap();
+    });
+    member.until("nothing was asked for within 10 s").unwrap();
     assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
     member.stop();
 }
