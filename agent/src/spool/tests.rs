@@ -64,7 +64,7 @@ fn numbers_are_gapless_and_survive_a_restart() {
     let second = open(place.path()).unwrap();
     assert_eq!(bodies(&second), (1..=50).map(closed).collect::<Vec<_>>());
     assert_eq!(runtime().block_on(second.append(draft(1, 0, closed(51)))), Ok(SpoolNumber(51)));
-    let epochs: Vec<_> = second.newest().map(|entry| entry.unwrap().position.epoch).collect();
+    let epochs: Vec<_> = second.newest().map(|entry| entry.unwrap().position.unwrap().epoch).collect();
     assert!(epochs.windows(2).all(|two| two[0] == two[1]), "one spool has one epoch");
 }
 
