@@ -19,17 +19,21 @@ use jiff::Timestamp;
 use pact_proto::model::{NodeName, SpoolNumber};
 use pact_proto::view::JournalStatus;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::config::Endpoint;
 use crate::spool::{Acknowledged, Spool, SpoolError};
 use backoff::Backoff;
+use connect::Connected;
 use keys::Keys;
 
 /// A record that is younger is on its way; `status` itself is one.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
 /// How often it is written down how far the journal has the spool.
 const WRITE_DOWN: Duration = Duration::from_secs(1);
+/// What was said before the connection ended is heard in this time. A call that was being made when it ended is sometimes
+/// not told so by hyper, and would wait for its welcome.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What the journal says of itself is shown up to here.
 const LONGEST_REASON: usize = 300;
 
@@ -68,6 +72,8 @@ enum Link {
 enum Lost {
     /// It is not reached, or does not do what it should; to be tried again soon.
     Away(String),
+    /// The connection ended; it knows better why.
+    Broken(String),
     /// It does not take a record, and will not the next time.
     Refused(String),
     /// This node's own records cannot be read.
@@ -147,7 +153,7 @@ impl Task {
         loop {
             let begun = Instant::now();
             let pause = match self.once().await {
-                Lost::Away(reason) => {
+                Lost::Away(reason) | Lost::Broken(reason) => {
                     self.is_away(reason);
                     backoff.pause(begun.elapsed())
                 }
@@ -167,7 +173,7 @@ impl Task {
             return Lost::Refused(reason);
         }
         match connect::connect(&self.endpoint, &self.keys).await {
-            Ok(channel) => stream::run(channel, &self.spool, &self.state).await,
+            Ok(connected) => over(connected, &self.spool, &self.state).await,
             Err(reason) => Lost::Away(reason),
         }
     }
@@ -179,6 +185,30 @@ impl Task {
             Link::Away { reason, .. } => *reason = why,
             Link::There => state.link = Link::Away { since: Timestamp::now(), from: Instant::now(), reason: why },
         });
+    }
+}
+
+/// A stream over a connection. What the journal said last may come before the end of the connection is noticed, or after.
+async fn over(
+    connected: Connected<impl Future<Output = Result<(), hyper::Error>>>,
+    spool: &Spool,
+    state: &watch::Sender<State>,
+) -> Lost {
+    let Connected { requests, connection } = connected;
+    // While one of these is held, the end of `connection` is that of the connection, and not that of the calls.
+    let held = requests.clone();
+    let streaming = stream::run(requests, spool, state);
+    tokio::pin!(connection, streaming);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut connection => ended,
+        lost = &mut streaming => return lost,
+    };
+    drop(held);
+    match (timeout(LAST_WORDS, streaming).await, ended) {
+        (Ok(Lost::Broken(_)) | Err(_), Err(why)) => Lost::Away(connect::chain(&why)),
+        (Err(_), Ok(())) => Lost::Away("the connection ended".to_owned()),
+        (Ok(lost), Ok(()) | Err(_)) => lost,
     }
 }
 

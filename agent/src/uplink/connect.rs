@@ -6,13 +6,15 @@
 use std::error::Error;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pact_policy::certificate::{Machine, machine};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tonic::transport::Channel;
+use tonic::body::Body;
 
 use super::keys::Keys;
 use crate::config::Endpoint;
@@ -23,7 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// A connection whose other end is the journal; otherwise why there is none.
-pub(super) async fn connect(endpoint: &Endpoint, keys: &Keys) -> Result<Channel, String> {
+pub(super) async fn connect(
+    endpoint: &Endpoint,
+    keys: &Keys,
+) -> Result<Connected<impl Future<Output = Result<(), hyper::Error>>>, String> {
     let connecting = async {
         let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await;
         let stream = stream.map_err(|e| format!("no connection: {e}"))?;
@@ -32,7 +37,7 @@ pub(super) async fn connect(endpoint: &Endpoint, keys: &Keys) -> Result<Channel,
         let tls = TlsConnector::from(keys.tls()).connect(endpoint.name().clone(), stream).await;
         let tls = tls.map_err(|e| format!("its certificate: {}", chain(&e)))?;
         is_a_member(&tls)?;
-        channel(tls).await
+        http2(tls).await.map_err(|e| chain(&e))
     };
     let late = || format!("no connection within {} s", PATIENCE.as_secs());
     timeout(PATIENCE, connecting).await.unwrap_or_else(|_| Err(late()))
@@ -49,19 +54,26 @@ fn is_a_member(tls: &TlsStream<TcpStream>) -> Result<(), String> {
     }
 }
 
-/// HTTP/2 over the one stream that there is; a second one is for the next attempt.
-async fn channel(tls: TlsStream<TcpStream>) -> Result<Channel, String> {
-    let mut stream = Some(TokioIo::new(tls));
-    let connector = tower::service_fn(move |_: http::Uri| {
-        let stream = stream.take().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected));
-        std::future::ready(stream)
-    });
-    // The name is never looked up: the stream is there already.
-    let endpoint = tonic::transport::Endpoint::from_static("http://journal.pact")
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(PATIENCE)
-        .keep_alive_while_idle(true);
-    endpoint.connect_with_connector(connector).await.map_err(|e| chain(&e))
+/// What requests go into, and what moves them: it ends with the connection, and says why.
+pub(super) struct Connected<C> {
+    pub(super) requests: SendRequest<Body>,
+    pub(super) connection: C,
+}
+
+/// HTTP/2 over the one stream that there is.
+///
+/// **Why:** tonic's own channel would try for a second one behind it, and tell of that failure and not of the first.
+pub(super) async fn http2<S>(
+    stream: S,
+) -> Result<Connected<impl Future<Output = Result<(), hyper::Error>>>, hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new());
+    builder.keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(PATIENCE).keep_alive_while_idle(true);
+    let (requests, connection) = builder.handshake(TokioIo::new(stream)).await?;
+    Ok(Connected { requests, connection })
 }
 
 /// An error and what is behind it, each once.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use hyper::client::conn::http2::SendRequest;
 use pact_proto::model::SpoolNumber;
 use pact_proto::wire::v1::journal_client::JournalClient;
 use pact_proto::wire::v1::uplink_reply::Kind as Reply;
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
+use tonic::body::Body;
 use tonic::{Status, Streaming};
 
 use super::connect::chain;
@@ -24,6 +25,8 @@ use crate::spool::{Batch, Most, Spool, SpoolError};
 
 /// From the call to the welcome.
 const WELCOME: Duration = Duration::from_secs(5);
+/// HTTP wants one; the connection is there already, so it is never looked up.
+const ORIGIN: &str = "https://journal.pact";
 /// A reply is a number or a sentence.
 const LARGEST_REPLY: usize = 64 * 1024;
 /// Of a batch. A quarter of what may be sent together, so that a long way to catch up leaves room for lines.
@@ -38,8 +41,8 @@ struct Stream<'a> {
 }
 
 /// Greets the journal and sends records until the stream is lost.
-pub(super) async fn run(channel: Channel, spool: &Spool, state: &watch::Sender<State>) -> Lost {
-    match Stream::open(channel, spool, state).await {
+pub(super) async fn run(requests: SendRequest<Body>, spool: &Spool, state: &watch::Sender<State>) -> Lost {
+    match Stream::open(requests, spool, state).await {
         Ok(mut stream) => match stream.serve().await {
             Ok(never) => match never {},
             Err(lost) => lost,
@@ -49,14 +52,16 @@ pub(super) async fn run(channel: Channel, spool: &Spool, state: &watch::Sender<S
 }
 
 impl<'a> Stream<'a> {
-    async fn open(channel: Channel, spool: &'a Spool, state: &'a watch::Sender<State>) -> Result<Self, Lost> {
+    async fn open(journal: SendRequest<Body>, spool: &'a Spool, state: &'a watch::Sender<State>) -> Result<Self, Lost> {
         // A place for every batch that may be unanswered, and the hello before them: sending never waits.
         let (requests, receiver) = mpsc::channel(flight::MOST + 1);
         let hello =
             Hello { version: env!("CARGO_PKG_VERSION").to_owned(), address: String::new(), epoch: spool.epoch().0 };
         send(&requests, Request::Hello(hello))?;
         let greeting = async {
-            let mut client = JournalClient::new(channel).max_decoding_message_size(LARGEST_REPLY);
+            let service = tower::service_fn(move |request| journal.clone().send_request(request));
+            let client = JournalClient::with_origin(service, ORIGIN.parse().unwrap_or_default());
+            let mut client = client.max_decoding_message_size(LARGEST_REPLY);
             let mut replies = client.uplink(ReceiverStream::new(receiver)).await.map_err(|s| lost(&s))?.into_inner();
             let reply = next(&mut replies).await?;
             Ok::<_, Lost>((replies, reply))
@@ -120,7 +125,7 @@ impl<'a> Stream<'a> {
 
 fn send(requests: &mpsc::Sender<UplinkRequest>, kind: Request) -> Result<(), Lost> {
     let sent = requests.try_send(UplinkRequest { kind: Some(kind) });
-    sent.map_err(|_| Lost::Away("the connection ended".to_owned()))
+    sent.map_err(|_| Lost::Broken("the connection ended".to_owned()))
 }
 
 /// What the journal says next; an empty reply is one that this release does not know.
@@ -133,14 +138,13 @@ async fn next(replies: &mut Streaming<UplinkReply>) -> Result<Reply, Lost> {
     }
 }
 
-/// Of a call that failed, the part that says why.
+/// What the journal answered instead, or that there is no connection any more.
 fn lost(status: &Status) -> Lost {
-    let behind = std::error::Error::source(status).map(chain);
-    Lost::Away(match (status.message(), behind) {
-        ("", None) => format!("it ended the stream: {}", status.code()),
-        (message, None) => message.to_owned(),
-        (_, Some(behind)) => behind,
-    })
+    match (std::error::Error::source(status), status.message()) {
+        (Some(behind), _) => Lost::Broken(chain(behind)),
+        (None, "") => Lost::Away(format!("it ended the stream: {}", status.code())),
+        (None, message) => Lost::Away(message.to_owned()),
+    }
 }
 
 /// Where it names no record it may be another time.

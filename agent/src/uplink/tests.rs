@@ -13,7 +13,6 @@ use pact_proto::wire::v1::uplink_request::Kind as Request;
 use pact_proto::wire::v1::{Acknowledged, UplinkRefused, UplinkReply, UplinkRequest, Welcome};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 
 use super::*;
@@ -152,19 +151,16 @@ impl World {
     }
 
     fn meet(&self, does: Does) -> Lost {
-        self.runtime.block_on(async { stream::run(self.channel(does).await, &self.spool, &self.state).await })
+        self.runtime.block_on(self.stream(does))
     }
 
-    async fn channel(&self, does: Does) -> Channel {
+    async fn stream(&self, does: Does) -> Lost {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let service = JournalServer::new(Scripted { does, heard: Arc::clone(&self.heard) });
         let serving = http2::Builder::new(TokioExecutor::new())
             .serve_connection(TokioIo::new(theirs), TowerToHyperService::new(service));
         tokio::spawn(serving);
-        let mut ours = Some(TokioIo::new(ours));
-        let connector = tower::service_fn(move |_: http::Uri| std::future::ready(ours.take().ok_or("gone")));
-        let endpoint = tonic::transport::Endpoint::from_static("http://journal.pact");
-        endpoint.connect_with_connector(connector).await.unwrap()
+        over(connect::http2(ours).await.unwrap(), &self.spool, &self.state).await
     }
 
     fn numbers(&self) -> Vec<u64> {
@@ -192,7 +188,7 @@ fn draft() -> Draft {
 fn away(lost: Lost) -> String {
     match lost {
         Lost::Away(reason) => reason,
-        Lost::Refused(_) | Lost::Spool(_) => panic!("{lost:?}"),
+        Lost::Broken(_) | Lost::Refused(_) | Lost::Spool(_) => panic!("{lost:?}"),
     }
 }
 
@@ -200,7 +196,6 @@ fn away(lost: Lost) -> String {
 fn all_records_arrive_once_in_order_and_new_ones_follow() {
     let world = World::new(RECORDS - 1);
     world.runtime.block_on(async {
-        let channel = world.channel(Does::Work { next: 1 }).await;
         let (mut state, spool) = (world.state.subscribe(), world.spool.clone());
         let typing = async {
             state.wait_for(|state| state.acknowledged.0 == RECORDS).await.unwrap();
@@ -210,7 +205,7 @@ fn all_records_arrive_once_in_order_and_new_ones_follow() {
             }
         };
         tokio::select! {
-            lost = stream::run(channel, &world.spool, &world.state) => panic!("{lost:?}"),
+            lost = world.stream(Does::Work { next: 1 }) => panic!("{lost:?}"),
             () = typing => {}
         }
     });
@@ -285,8 +280,8 @@ fn waits_end_with_the_record_or_with_the_journal() {
         uplink.acknowledged_or_away(SpoolNumber(1)).await;
         world.state.send_modify(|state| state.link = Link::There);
         let moment = Duration::from_secs(1);
-        assert!(tokio::time::timeout(moment, uplink.acknowledged_or_away(SpoolNumber(1))).await.is_err());
-        assert!(tokio::time::timeout(moment, uplink.acknowledged(SpoolNumber(1))).await.is_err());
+        assert!(timeout(moment, uplink.acknowledged_or_away(SpoolNumber(1))).await.is_err());
+        assert!(timeout(moment, uplink.acknowledged(SpoolNumber(1))).await.is_err());
         world.state.send_modify(|state| state.acknowledged = SpoolNumber(1));
         uplink.acknowledged(SpoolNumber(1)).await;
         uplink.acknowledged_or_away(SpoolNumber(1)).await;

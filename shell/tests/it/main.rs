@@ -12,3 +12,5 @@ mod node;
 mod prompt;
 mod records;
 mod seat;
+mod site;
+mod uplink;

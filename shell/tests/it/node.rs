@@ -27,9 +27,14 @@ impl Node {
 
     /// A node without an agent; `policy` is added to the example's.
     pub(crate) fn prepare(policy: &str) -> Self {
+        Self::prepare_with("", policy)
+    }
+
+    /// The same, and `agent` is added to the configuration of its agent.
+    pub(crate) fn prepare_with(agent: &str, policy: &str) -> Self {
         let built = Path::new(env!("CARGO_BIN_EXE_pact")).parent().unwrap();
         let programs = pact_xtask::root().join("examples/programs");
-        let setup = Setup { built, programs: &programs, agent: AGENT, policy };
+        let setup = Setup { built, programs: &programs, agent: &format!("{AGENT}\n{agent}"), policy };
         Self(node::Node::prepare(&setup, &Interrupt::default()).unwrap())
     }
 
