@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 
 use crate::lines::find;
-use crate::node::{Account, Node, until};
+use crate::node::{Account, Node, Said, until};
 
 fn count(records: &[String], kind: &str, text: &str) -> usize {
     records.iter().filter(|record| record.contains(kind) && record.contains(text)).count()
@@ -92,8 +92,12 @@ fn children(parent: u32) -> Vec<u32> {
 }
 
 fn kill(pid: u32) {
+    signal(pid, rustix::process::Signal::KILL);
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// Processes of the sessions of one agent that follow a file.
@@ -213,4 +217,73 @@ fn a_long_record_is_in_the_file_that_is_synced() {
     let too_long = node.once(Account::Alice, &format!("ls {}/etc/[a-l]*", "/etc/..".repeat(500)));
     assert_eq!(too_long.code, Some(1), "{too_long:?}");
     assert!(too_long.stderr.contains("more than 65536 bytes"), "{too_long:?}");
+}
+
+/// A script whose lines are sent one at a time; what it has written so far.
+struct Script {
+    pact: std::process::Child,
+    lines: std::process::ChildStdin,
+    output: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Script {
+    fn start(node: &Node) -> Self {
+        let mut pact = node.pact(Account::Alice, &[]).stdin(Stdio::piped()).spawn().unwrap();
+        let (lines, output) = (pact.stdin.take().unwrap(), pact.stdout.take().unwrap());
+        Self { pact, lines, output: std::io::BufReader::new(output) }
+    }
+
+    fn send(&mut self, line: &str) {
+        use std::io::Write;
+        writeln!(self.lines, "{line}").unwrap();
+    }
+
+    /// The next line that a program writes.
+    fn next(&mut self) -> String {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut self.output, &mut line).unwrap();
+        line
+    }
+
+    fn finish(self) -> Said {
+        let Self { pact, lines, .. } = self;
+        drop(lines);
+        Said::from(pact.wait_with_output().unwrap())
+    }
+}
+
+#[test]
+fn a_hidden_file_that_is_replaced_ends_what_a_session_can_start() {
+    let node = Node::start();
+    let mut script = Script::start(&node);
+    script.send("uname -s");
+    assert_eq!(script.next(), "Linux\n");
+    // As an editor does, and configuration management.
+    let (file, fresh) = (node.path("etc/policy.toml"), node.path("etc/policy.new"));
+    fs::copy(&file, &fresh).unwrap();
+    fs::rename(&fresh, &file).unwrap();
+    script.send(&format!("cat {}", file.display()));
+    let said = script.finish();
+    assert!(said.stderr.contains("is hidden no longer"), "{said:?}");
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(node.once(Account::Alice, "uname").code, Some(0), "another session goes on");
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_not_waited_for_and_the_session_gets_another() {
+    let node = Node::start();
+    let mut script = Script::start(&node);
+    script.send("uname -s");
+    assert_eq!(script.next(), "Linux\n");
+    let hosts: Vec<u32> = children(node.agent_pid()).into_iter().flat_map(children).collect();
+    assert_eq!(hosts.len(), 1, "one session has one host: {hosts:?}");
+    // As one that waits in the kernel for a file system that is gone.
+    signal(hosts[0], rustix::process::Signal::STOP);
+    script.send("uname -s");
+    script.send("uname -o");
+    assert_eq!(script.next(), "GNU/Linux\n");
+    let said = script.finish();
+    assert!(said.stderr.contains("the node's files do not answer"), "{said:?}");
+    assert_eq!(count(&node.records(), "OUTCOME", "interrupted: the node's files do not answer"), 1);
+    until("the host that hung to be gone", || !fs::exists(format!("/proc/{}", hosts[0])).unwrap());
 }
