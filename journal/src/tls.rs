@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pact_policy::certificate::{BadCertificate, Machine, machine};
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientCertVerifierBuilder, NoServerSessionStorage, WebPkiClientVerifier};
@@ -39,7 +39,7 @@ pub enum TlsError {
 
 /// Takes connections as the configuration says.
 pub(crate) fn acceptor(config: &Config) -> Result<TlsAcceptor, TlsError> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let chain = certificates(&config.certificate)?;
     is_ours(config, &chain)?;
     let key = read(&config.key, Secrecy::Secret)?;

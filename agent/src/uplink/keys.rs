@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use pact_policy::certificate::{self, BadCertificate, Machine};
 use pact_proto::model::NodeName;
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, version};
@@ -34,7 +34,7 @@ impl Keys {
         let machine = chain.first().map_or(Err(BadCertificate::Unreadable), |leaf| certificate::machine(leaf));
         let key = PrivateKeyDer::from_pem_slice(read_secret(&journal.key)?.as_bytes());
         let key = key.map_err(|e| ConfigError::wrong(&journal.key, format!("no private key in PEM: {e}")))?;
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&version::TLS13])
             .and_then(|tls| tls.with_root_certificates(roots).with_client_auth_cert(chain, key));
         let mut tls =
