@@ -4,11 +4,17 @@
 //! not in it. Parsing checks, and never acts.
 //! **Not here:** who may use a command (`pact-policy`), what it does (`pact-agent`).
 
-mod arguments;
+mod exit;
+mod help;
+mod log;
+mod since;
+mod status;
+mod whoami;
 
-pub use arguments::{HelpArguments, LogArguments, Since};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, FromArgMatches};
+pub use help::HelpArguments;
+pub use log::LogArguments;
+pub use since::{InvalidSince, Since};
 
 /// A command with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +56,17 @@ pub enum Effect {
     Destructive,
 }
 
+/// Who answers a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// `pact` itself.
+    Here,
+    /// The agent of the node that it is about.
+    Node,
+    /// The journal. On a node the agent passes it on.
+    Journal,
+}
+
 /// One row of the table.
 #[derive(Debug)]
 pub struct Descriptor {
@@ -65,70 +82,15 @@ pub struct Descriptor {
     pub examples: &'static [(&'static str, &'static str)],
     /// What it does to the node.
     pub effect: Effect,
+    /// Who answers it.
+    pub answered: Where,
     arguments: fn(clap::Command) -> clap::Command,
     build: fn(&clap::ArgMatches) -> Result<Command, clap::Error>,
 }
 
 /// Every command that is built.
-pub const TABLE: &[Descriptor] = &[
-    Descriptor {
-        name: "exit",
-        aliases: &["logout"],
-        about: "end the session",
-        long: "Ends the session; so does Ctrl-D on an empty line. What still runs in it is ended too.",
-        examples: &[("exit", "end the session")],
-        effect: Effect::Read,
-        arguments: |command| command,
-        build: |_| Ok(Command::Exit),
-    },
-    Descriptor {
-        name: "help",
-        aliases: &["?"],
-        about: "show what there is, or how one command or program is used",
-        long: "Without a name it lists pact's commands and the programs that you may start. With a name it shows every \
-               form that is allowed, option by option: what is not listed is refused.",
-        examples: &[("help", "list what there is"), ("help grep", "show which options of grep are allowed")],
-        effect: Effect::Read,
-        arguments: HelpArguments::augment_args,
-        build: |matches| HelpArguments::from_arg_matches(matches).map(Command::Help),
-    },
-    Descriptor {
-        name: "log",
-        aliases: &[],
-        about: "show what is on record on this node, newest first",
-        long: "One line an entry: number, time, kind, scope, author, then session and line in brackets and what \
-               happened. Lines that were refused or could not be read are on record too.",
-        examples: &[
-            ("log", "the last 20 entries"),
-            ("log -n 100 | grep OUTCOME", "how the last lines ended"),
-            ("log --kind REFUSED --since 2h", "what was refused in the last two hours"),
-            ("log --author alice@example.org", "what one person did"),
-        ],
-        effect: Effect::Read,
-        arguments: LogArguments::augment_args,
-        build: |matches| LogArguments::from_arg_matches(matches).map(Command::Log),
-    },
-    Descriptor {
-        name: "status",
-        aliases: &[],
-        about: "show the state of this node",
-        long: "State, vCluster, policy, records, which layers of the sandbox hold, and what is degraded.",
-        examples: &[("status", "the state of this node")],
-        effect: Effect::Read,
-        arguments: |command| command,
-        build: |_| Ok(Command::Status),
-    },
-    Descriptor {
-        name: "whoami",
-        aliases: &[],
-        about: "show who you are to pact",
-        long: "The principal that your lines are recorded under, how it was verified, and its roles.",
-        examples: &[("whoami", "who you are, and your roles")],
-        effect: Effect::Read,
-        arguments: |command| command,
-        build: |_| Ok(Command::Whoami),
-    },
-];
+pub const TABLE: &[Descriptor] =
+    &[exit::DESCRIPTOR, help::DESCRIPTOR, log::DESCRIPTOR, status::DESCRIPTOR, whoami::DESCRIPTOR];
 
 /// By name or other spelling.
 pub fn find(name: &str) -> Option<&'static Descriptor> {

@@ -9,8 +9,13 @@ use prost::Message;
 use crate::error::{Error, Result};
 use crate::root;
 
-const FILES: [&str; 4] =
-    ["pact/v1/entry.proto", "pact/v1/session.proto", "pact/v1/journal.proto", "pact/host/v1/host.proto"];
+const FILES: [&str; 5] = [
+    "pact/v1/entry.proto",
+    "pact/v1/session.proto",
+    "pact/v1/journal.proto",
+    "pact/v1/access.proto",
+    "pact/host/v1/host.proto",
+];
 
 /// Writes `proto/src/gen`.
 pub(crate) fn write() -> Result<()> {

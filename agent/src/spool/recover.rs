@@ -34,7 +34,13 @@ impl Open {
             Body::SessionClosed { .. } => drop(self.sessions.remove(&session)),
             Body::Line(_) => drop(self.lines.insert((session, entry.line), entry)),
             Body::Outcome(_) => drop(self.lines.remove(&(session, entry.line))),
-            Body::Refused(_) | Body::AgentStarted { .. } | Body::RecordsLost { .. } | Body::UplinkRejected { .. } => {}
+            Body::Refused(_)
+            | Body::AgentStarted { .. }
+            | Body::RecordsLost { .. }
+            | Body::UplinkRejected { .. }
+            | Body::Output(_)
+            | Body::Revoked { .. }
+            | Body::TokenRefused { .. } => {}
         }
     }
 
@@ -61,7 +67,10 @@ fn interrupted(line: &Entry) -> LineOutcome {
         | Body::Outcome(_)
         | Body::AgentStarted { .. }
         | Body::RecordsLost { .. }
-        | Body::UplinkRejected { .. } => 0,
+        | Body::UplinkRejected { .. }
+        | Body::Output(_)
+        | Body::Revoked { .. }
+        | Body::TokenRefused { .. } => 0,
     };
     LineOutcome {
         end: End::Interrupted(WHY.to_owned()),

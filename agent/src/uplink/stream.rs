@@ -55,8 +55,12 @@ impl<'a> Stream<'a> {
     async fn open(journal: SendRequest<Body>, spool: &'a Spool, state: &'a watch::Sender<State>) -> Result<Self, Lost> {
         // A place for every batch that may be unanswered, and the hello before them: sending never waits.
         let (requests, receiver) = mpsc::channel(flight::MOST + 1);
-        let hello =
-            Hello { version: env!("CARGO_PKG_VERSION").to_owned(), address: String::new(), epoch: spool.epoch().0 };
+        let hello = Hello {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            address: String::new(),
+            epoch: spool.epoch().0,
+            vcluster: String::new(),
+        };
         send(&requests, Request::Hello(hello))?;
         let greeting = async {
             let service = tower::service_fn(move |request| journal.clone().send_request(request));
@@ -72,6 +76,7 @@ impl<'a> Stream<'a> {
             Reply::Welcome(welcome) => Flight::begin(SpoolNumber(welcome.next_number), spool.last()),
             Reply::Refused(refused) => return Err(refusal(refused)),
             Reply::Acknowledged(_) => return Err(Lost::Away("it acknowledged before its welcome".to_owned())),
+            Reply::Revocations(_) => return Err(Lost::Away("it spoke of revocations before its welcome".to_owned())),
         };
         let flight = flight.map_err(Lost::Away)?;
         let acknowledged = flight.acknowledged();
@@ -118,6 +123,8 @@ impl<'a> Stream<'a> {
                 Ok(())
             }
             Reply::Refused(refused) => Err(refusal(refused)),
+            // No session of this agent has a ticket yet that one could be about.
+            Reply::Revocations(_) => Ok(()),
             Reply::Welcome(_) => Err(Lost::Away("it said welcome twice".to_owned())),
         }
     }

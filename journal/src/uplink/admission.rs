@@ -100,12 +100,15 @@ impl Origin {
             return Err(format!("its author is {author:?}, and {node} cannot vouch for that"));
         }
         match &entry.body {
-            Body::UplinkRejected { .. } => Err("only a member of the journal says that".to_owned()),
+            Body::UplinkRejected { .. } | Body::Revoked { .. } | Body::TokenRefused { .. } => {
+                Err("only a member of the journal says that".to_owned())
+            }
             Body::SessionOpened { .. }
             | Body::SessionClosed { .. }
             | Body::Line(_)
             | Body::Refused(_)
             | Body::Outcome(_)
+            | Body::Output(_)
             | Body::AgentStarted { .. }
             | Body::RecordsLost { .. } => Ok(()),
         }

@@ -29,6 +29,7 @@ pub(super) async fn hello(requests: &mut Streaming<UplinkRequest>) -> Result<Hel
         None => Err(Over::Gone),
         Some(Kind::Hello(hello)) => Ok(hello),
         Some(Kind::Entries(_)) => Err(rejected(0, "entries came before hello")),
+        Some(Kind::Report(_)) => Err(rejected(0, "a report came before hello")),
     }
 }
 
@@ -66,6 +67,7 @@ async fn entries(requests: &mut Streaming<UplinkRequest>, expected: Expected) ->
     let entries = match next(requests, number).await? {
         None => return Err(Over::Gone),
         Some(Kind::Hello(_)) => return Err(rejected(number, "hello came again")),
+        Some(Kind::Report(_)) => return Err(rejected(number, "reports are not taken by this release")),
         Some(Kind::Entries(spooled)) => spooled.entries,
     };
     match entries.as_slice() {

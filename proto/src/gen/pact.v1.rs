@@ -66,7 +66,7 @@ pub struct SpoolPosition {
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Credential {
-    #[prost(oneof = "credential::Kind", tags = "1, 2")]
+    #[prost(oneof = "credential::Kind", tags = "1, 2, 3")]
     pub kind: ::core::option::Option<credential::Kind>,
 }
 /// Nested message and enum types in `Credential`.
@@ -78,7 +78,22 @@ pub mod credential {
         Peer(super::PeerCredential),
         #[prost(message, tag = "2")]
         Ticket(super::Ticket),
+        /// In `Open` alone, never on record.
+        #[prost(message, tag = "3")]
+        Node(super::NodeCredential),
     }
+}
+/// An agent passes on what the journal answers in one of its sessions. Which node it is says its certificate; it sees
+/// its own node's records and no others.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NodeCredential {
+    /// Of the session on the node, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub session_id: ::prost::alloc::vec::Vec<u8>,
+    /// The line of it, which the node has put on record.
+    #[prost(uint64, tag = "2")]
+    pub line_id: u64,
 }
 /// SO_PEERCRED of a unix socket, read from the kernel by the agent; what a client writes here is not read.
 #[allow(clippy::all)]
@@ -96,6 +111,7 @@ pub struct PeerCredential {
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ticket {
+    /// A SignedTicket.
     #[prost(bytes = "vec", tag = "1")]
     pub signed: ::prost::alloc::vec::Vec<u8>,
 }
@@ -143,7 +159,7 @@ pub struct Entry {
     pub request_hash: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "15")]
     pub credential: ::core::option::Option<Credential>,
-    #[prost(oneof = "entry::Body", tags = "20, 21, 22, 23, 24, 25, 26, 27")]
+    #[prost(oneof = "entry::Body", tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30")]
     pub body: ::core::option::Option<entry::Body>,
 }
 /// Nested message and enum types in `Entry`.
@@ -167,6 +183,12 @@ pub mod entry {
         RecordsLost(super::RecordsLost),
         #[prost(message, tag = "27")]
         UplinkRejected(super::UplinkRejected),
+        #[prost(message, tag = "28")]
+        Output(super::OutputKept),
+        #[prost(message, tag = "29")]
+        Revoked(super::Revoked),
+        #[prost(message, tag = "30")]
+        TokenRefused(super::TokenRefused),
     }
 }
 #[allow(clippy::all)]
@@ -336,6 +358,40 @@ pub struct UplinkRejected {
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
 }
+/// A piece of what a line wrote, kept beside its outcome and written down with it.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OutputKept {
+    #[prost(enumeration = "OutputStream", tag = "1")]
+    pub stream: i32,
+    /// Of the stream, where this piece begins.
+    #[prost(uint64, tag = "2")]
+    pub offset: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+}
+/// Whatever was issued to this principal before this time counts no more.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Revoked {
+    #[prost(string, tag = "1")]
+    pub principal: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub before: ::core::option::Option<Time>,
+}
+/// Somebody came with a token that was not accepted. The author is the member: who it was is not known.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TokenRefused {
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// Where the connection came from.
+    #[prost(string, tag = "2")]
+    pub from: ::prost::alloc::string::String,
+    /// So many more were turned away since the entry before this one and are in none of their own.
+    #[prost(uint64, tag = "3")]
+    pub more: u64,
+}
 #[allow(clippy::all)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -365,6 +421,36 @@ impl SessionKind {
             "SESSION_KIND_REPL" => Some(Self::Repl),
             "SESSION_KIND_ONCE" => Some(Self::Once),
             "SESSION_KIND_SCRIPT" => Some(Self::Script),
+            _ => None,
+        }
+    }
+}
+#[allow(clippy::all)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OutputStream {
+    Unspecified = 0,
+    Stdout = 1,
+    Stderr = 2,
+}
+impl OutputStream {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OUTPUT_STREAM_UNSPECIFIED",
+            Self::Stdout => "OUTPUT_STREAM_STDOUT",
+            Self::Stderr => "OUTPUT_STREAM_STDERR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OUTPUT_STREAM_UNSPECIFIED" => Some(Self::Unspecified),
+            "OUTPUT_STREAM_STDOUT" => Some(Self::Stdout),
+            "OUTPUT_STREAM_STDERR" => Some(Self::Stderr),
             _ => None,
         }
     }
@@ -1015,7 +1101,7 @@ pub mod shell_server {
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UplinkRequest {
-    #[prost(oneof = "uplink_request::Kind", tags = "1, 2")]
+    #[prost(oneof = "uplink_request::Kind", tags = "1, 2, 3")]
     pub kind: ::core::option::Option<uplink_request::Kind>,
 }
 /// Nested message and enum types in `UplinkRequest`.
@@ -1028,6 +1114,9 @@ pub mod uplink_request {
         Hello(super::Hello),
         #[prost(message, tag = "2")]
         Entries(super::SpooledEntries),
+        /// After the welcome, when it changes, and every 5 seconds.
+        #[prost(message, tag = "3")]
+        Report(super::Report),
     }
 }
 #[allow(clippy::all)]
@@ -1042,6 +1131,24 @@ pub struct Hello {
     /// The spool that the entries come from.
     #[prost(fixed64, tag = "3")]
     pub epoch: u64,
+    #[prost(string, tag = "4")]
+    pub vcluster: ::prost::alloc::string::String,
+}
+/// How the node is. The journal keeps the last one, in memory, while the node is connected.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Report {
+    /// As `status` on the node begins: OBSERVE_ONLY and its like.
+    #[prost(string, tag = "1")]
+    pub state: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub sessions: u32,
+    /// A sentence each.
+    #[prost(string, repeated, tag = "3")]
+    pub degraded: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Records that the journal has not acknowledged yet.
+    #[prost(uint64, tag = "4")]
+    pub unsent: u64,
 }
 /// Entries as the spool holds them, byte for byte, their numbers without gaps. At most 1 MiB together, or one that is
 /// larger alone; 4 MiB are the most.
@@ -1052,15 +1159,15 @@ pub struct SpooledEntries {
     pub entries: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 #[allow(clippy::all)]
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UplinkReply {
-    #[prost(oneof = "uplink_reply::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "uplink_reply::Kind", tags = "1, 2, 3, 4")]
     pub kind: ::core::option::Option<uplink_reply::Kind>,
 }
 /// Nested message and enum types in `UplinkReply`.
 pub mod uplink_reply {
     #[allow(clippy::all)]
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         #[prost(message, tag = "1")]
         Welcome(super::Welcome),
@@ -1068,7 +1175,28 @@ pub mod uplink_reply {
         Acknowledged(super::Acknowledged),
         #[prost(message, tag = "3")]
         Refused(super::UplinkRefused),
+        /// All of the last hour after the welcome, then each as it is committed, and an empty one every 5 seconds.
+        #[prost(message, tag = "4")]
+        Revocations(super::Revocations),
     }
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Revocations {
+    /// These are all that count; what was said before is forgotten.
+    #[prost(bool, tag = "1")]
+    pub whole: bool,
+    #[prost(message, repeated, tag = "2")]
+    pub revocations: ::prost::alloc::vec::Vec<Revocation>,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Revocation {
+    #[prost(string, tag = "1")]
+    pub principal: ::prost::alloc::string::String,
+    /// What was issued to it before this.
+    #[prost(message, optional, tag = "2")]
+    pub before: ::core::option::Option<Time>,
 }
 /// The journal has everything of this spool before this number, and nothing from it on.
 #[allow(clippy::all)]
@@ -1384,6 +1512,462 @@ pub mod journal_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "pact.v1.Journal";
     impl<T> tonic::server::NamedService for JournalServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExchangeRequest {
+    /// A JWT. It is never stored.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// A ticket for each of these, at most 4096.
+    #[prost(string, repeated, tag = "2")]
+    pub nodes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// And one for sessions with the journal itself.
+    #[prost(bool, tag = "3")]
+    pub journal: bool,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExchangeReply {
+    /// In the order of the request, the journal's last.
+    #[prost(message, repeated, tag = "1")]
+    pub grants: ::prost::alloc::vec::Vec<Grant>,
+    #[prost(string, tag = "2")]
+    pub principal: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Grant {
+    /// Empty for the journal.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// A SignedTicket; empty where none was granted.
+    #[prost(bytes = "vec", tag = "2")]
+    pub signed: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "3")]
+    pub expires: ::core::option::Option<Time>,
+    /// Where that node takes sessions, `host:port`; empty while it is not connected to the journal, or takes none.
+    #[prost(string, tag = "4")]
+    pub address: ::prost::alloc::string::String,
+    /// Why there is no ticket; empty where there is one.
+    #[prost(string, tag = "5")]
+    pub refused: ::prost::alloc::string::String,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MembersRequest {
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub vcluster: ::prost::alloc::string::String,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MembersReply {
+    /// In order.
+    #[prost(string, repeated, tag = "1")]
+    pub nodes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What a client shows to a node, or to the journal, and what stands beside every record of its session.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedTicket {
+    /// A TicketBody: these bytes are what is signed.
+    #[prost(bytes = "vec", tag = "1")]
+    pub body: ::prost::alloc::vec::Vec<u8>,
+    /// Of the member that signed it: its own first, then those between it and the site's authority. DER.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub certificates: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// How, as TLS numbers signature schemes (RFC 8446, 4.2.3).
+    #[prost(uint32, tag = "3")]
+    pub scheme: u32,
+    /// Over `pact ticket v1`, a zero byte, and the body.
+    #[prost(bytes = "vec", tag = "4")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TicketBody {
+    #[prost(string, tag = "3")]
+    pub principal: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "4")]
+    pub roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// SHA-256 of the SubjectPublicKeyInfo of the certificate that the client has in TLS: without its key this is nothing.
+    #[prost(bytes = "vec", tag = "5")]
+    pub key_sha256: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "6")]
+    pub issued: ::core::option::Option<Time>,
+    /// At most an hour later.
+    #[prost(message, optional, tag = "7")]
+    pub expires: ::core::option::Option<Time>,
+    /// 16 bytes, drawn at random.
+    #[prost(bytes = "vec", tag = "8")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "ticket_body::Audience", tags = "1, 2")]
+    pub audience: ::core::option::Option<ticket_body::Audience>,
+}
+/// Nested message and enum types in `TicketBody`.
+pub mod ticket_body {
+    #[allow(clippy::all)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Audience {
+        /// Sessions with this node's agent.
+        #[prost(string, tag = "1")]
+        Node(::prost::alloc::string::String),
+        /// Sessions with the journal.
+        #[prost(bool, tag = "2")]
+        Journal(bool),
+    }
+}
+/// Generated client implementations.
+pub mod access_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct AccessClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> AccessClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> AccessClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            AccessClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The one place where a token is taken. A token that is not accepted is UNAUTHENTICATED, always with the same words;
+        /// the reason is on record.
+        pub async fn exchange(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExchangeRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExchangeReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/pact.v1.Access/Exchange");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("pact.v1.Access", "Exchange"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Whose names `@<vcluster>` stands for.
+        pub async fn members(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MembersRequest>,
+        ) -> std::result::Result<tonic::Response<super::MembersReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/pact.v1.Access/Members");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("pact.v1.Access", "Members"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod access_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with AccessServer.
+    #[async_trait]
+    pub trait Access: std::marker::Send + std::marker::Sync + 'static {
+        /// The one place where a token is taken. A token that is not accepted is UNAUTHENTICATED, always with the same words;
+        /// the reason is on record.
+        async fn exchange(
+            &self,
+            request: tonic::Request<super::ExchangeRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExchangeReply>, tonic::Status>;
+        /// Whose names `@<vcluster>` stands for.
+        async fn members(
+            &self,
+            request: tonic::Request<super::MembersRequest>,
+        ) -> std::result::Result<tonic::Response<super::MembersReply>, tonic::Status>;
+    }
+    #[derive(Debug)]
+    pub struct AccessServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> AccessServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for AccessServer<T>
+    where
+        T: Access,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/pact.v1.Access/Exchange" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExchangeSvc<T: Access>(pub Arc<T>);
+                    impl<T: Access> tonic::server::UnaryService<super::ExchangeRequest>
+                    for ExchangeSvc<T> {
+                        type Response = super::ExchangeReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExchangeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Access>::exchange(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExchangeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pact.v1.Access/Members" => {
+                    #[allow(non_camel_case_types)]
+                    struct MembersSvc<T: Access>(pub Arc<T>);
+                    impl<T: Access> tonic::server::UnaryService<super::MembersRequest>
+                    for MembersSvc<T> {
+                        type Response = super::MembersReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MembersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Access>::members(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MembersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for AccessServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "pact.v1.Access";
+    impl<T> tonic::server::NamedService for AccessServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -86,7 +86,7 @@ pub enum Credential {
         /// The account's name, where it has one.
         user: Option<String>,
     },
-    /// By a ticket of the journal.
+    /// By a ticket of the journal: a `SignedTicket` as it came.
     Ticket(Vec<u8>),
 }
 
@@ -143,6 +143,44 @@ pub enum Body {
         /// Why.
         reason: String,
     },
+    /// A piece of what a line wrote.
+    Output(OutputKept),
+    /// What was issued to somebody counts no more.
+    Revoked {
+        /// To whom.
+        principal: Principal,
+        /// If it was issued before this.
+        before: Timestamp,
+    },
+    /// Somebody came with a token that was not accepted.
+    TokenRefused {
+        /// Why, whole; the person was not told.
+        reason: String,
+        /// Where the connection came from.
+        from: String,
+        /// So many more were turned away since the entry before this one.
+        more: u64,
+    },
+}
+
+/// A piece of what a line wrote, kept beside its outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputKept {
+    /// Which of its streams.
+    pub stream: OutputStream,
+    /// Where in the stream it begins.
+    pub offset: u64,
+    /// The bytes.
+    pub data: Vec<u8>,
+}
+
+/// What a line writes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
 }
 
 /// A permitted line.
@@ -262,6 +300,9 @@ impl Body {
             Self::AgentStarted { .. } => Kind::Agent,
             Self::RecordsLost { .. } => Kind::Lost,
             Self::UplinkRejected { .. } => Kind::Rejected,
+            Self::Output(_) => Kind::Output,
+            Self::Revoked { .. } => Kind::Revoked,
+            Self::TokenRefused { .. } => Kind::Denied,
         }
     }
 }

@@ -6,7 +6,9 @@ use nu_ansi_term::{Color, Style as Paint};
 
 use super::{Style, escape};
 use crate::grammar::quote;
-use crate::model::entry::{Body, End, LineOutcome, LineRecorded, LineRefused, SessionKind, StageStatus};
+use crate::model::entry::{
+    Body, End, LineOutcome, LineRecorded, LineRefused, OutputKept, OutputStream, SessionKind, StageStatus,
+};
 use crate::model::{Entry, Kind, SpoolNumber};
 
 /// One entry of a spool, with its newline.
@@ -22,7 +24,7 @@ pub fn numbered_line(number: u64, entry: &Entry, style: Style) -> String {
     let label = paint(kind, style).paint(format!("{kind:<7}")).to_string();
     let time = entry.event_time.strftime("%Y-%m-%dT%H:%M:%SZ");
     let (scope, author) = (&entry.scope, &entry.author);
-    format!("#{number} {time} {label} {scope} {author} {}{}\n", place(entry), message(&entry.body))
+    format!("#{number} {time} {label} {scope} {author} {}{}{}\n", place(entry), message(&entry.body), why(entry))
 }
 
 fn paint(kind: Kind, style: Style) -> Paint {
@@ -32,9 +34,9 @@ fn paint(kind: Kind, style: Style) -> Paint {
     }
     match kind {
         Kind::Line => Color::Green.normal(),
-        Kind::Refused | Kind::Lost | Kind::Rejected => Color::Red.normal(),
+        Kind::Refused | Kind::Lost | Kind::Rejected | Kind::Revoked | Kind::Denied => Color::Red.normal(),
         Kind::Outcome => Color::Cyan.normal(),
-        Kind::Session | Kind::End | Kind::Agent => plain.dimmed(),
+        Kind::Session | Kind::End | Kind::Agent | Kind::Output => plain.dimmed(),
     }
 }
 
@@ -72,7 +74,29 @@ fn message(body: &Body) -> String {
         Body::UplinkRejected { node, number, reason } => {
             format!("the journal did not take entry {} of {node}: {}", number.0, escape(reason.as_bytes()))
         }
+        Body::Output(piece) => kept(piece),
+        Body::Revoked { principal, before } => {
+            format!("{principal}: what was issued before {} counts no more", before.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        }
+        Body::TokenRefused { reason, from, more } => {
+            let more = if *more == 0 { String::new() } else { format!(" ({more} more are not listed)") };
+            format!("{}: {}{more}", escape(from.as_bytes()), escape(reason.as_bytes()))
+        }
     }
+}
+
+/// What a piece is, not what is in it: that is for whoever asks for one line.
+fn kept(piece: &OutputKept) -> String {
+    let stream = match piece.stream {
+        OutputStream::Stdout => "stdout",
+        OutputStream::Stderr => "stderr",
+    };
+    format!("{} bytes of {stream} from byte {} on", piece.data.len(), piece.offset)
+}
+
+/// `: <why>`, where a person gave a reason.
+fn why(entry: &Entry) -> String {
+    if entry.message.is_empty() { String::new() } else { format!(": {}", escape(entry.message.as_bytes())) }
 }
 
 /// What is executed, not what was typed: the argv of every stage.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use pact_proto::model::entry::{
-    Body, Credential, End, LineOutcome, LineRecorded, LineRefused, SessionKind, StageKind, StageRecord, StageStatus,
-    Via, Written,
+    Body, Credential, End, LineOutcome, LineRecorded, LineRefused, OutputKept, OutputStream, SessionKind, StageKind,
+    StageRecord, StageStatus, Via, Written,
 };
 use pact_proto::model::{Entry, LineId, Role, Scope, SessionId, SpoolEpoch, SpoolNumber, SpoolPosition};
 use proptest::prelude::*;
@@ -64,6 +65,19 @@ fn body() -> impl Strategy<Value = Body> {
         any::<u64>().prop_map(|counted| Body::RecordsLost { counted }),
         (any::<u64>(), any::<String>()).prop_map(|(number, reason)| {
             Body::UplinkRejected { node: "n2".parse().unwrap(), number: SpoolNumber(number), reason }
+        }),
+        (any::<bool>(), any::<u64>(), bytes()).prop_map(|(errors, offset, data)| {
+            let stream = if errors { OutputStream::Stderr } else { OutputStream::Stdout };
+            Body::Output(OutputKept { stream, offset, data })
+        }),
+        any::<i64>().prop_map(|at| Body::Revoked {
+            principal: "alice@example.org".parse().unwrap(),
+            before: Timestamp::from_nanosecond(at.into()).unwrap(),
+        }),
+        (any::<String>(), any::<String>(), any::<u64>()).prop_map(|(reason, from, more)| Body::TokenRefused {
+            reason,
+            from,
+            more
         }),
     ]
 }

@@ -39,7 +39,7 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) fn greeting(epoch: u64) -> Self {
-        let hello = Hello { version: "test".into(), address: String::new(), epoch };
+        let hello = Hello { version: "test".into(), address: String::new(), epoch, vcluster: String::new() };
         Self { hello: Some(hello.encode_to_vec()), ..Self::default() }
     }
 
@@ -119,7 +119,7 @@ impl Uplink {
         uplink.send(Raw::greeting(epoch)).await?;
         match uplink.next().await? {
             Kind::Welcome(welcome) => Ok((uplink, welcome.next_number)),
-            other @ (Kind::Acknowledged(_) | Kind::Refused(_)) => Err(format!("{other:?}")),
+            other @ (Kind::Acknowledged(_) | Kind::Refused(_) | Kind::Revocations(_)) => Err(format!("{other:?}")),
         }
     }
 
@@ -150,6 +150,7 @@ impl Uplink {
             match self.next().await? {
                 Kind::Acknowledged(acknowledged) if acknowledged.number == number => return Ok(()),
                 Kind::Acknowledged(acknowledged) if acknowledged.number < number => {}
+                Kind::Revocations(_) => {}
                 other @ (Kind::Acknowledged(_) | Kind::Refused(_) | Kind::Welcome(_)) => {
                     return Err(format!("{other:?}"));
                 }
@@ -163,6 +164,7 @@ impl Uplink {
         loop {
             match self.next().await? {
                 Kind::Acknowledged(acknowledged) => last = acknowledged.number,
+                Kind::Revocations(_) => {}
                 Kind::Refused(refused) => return Ok((last, refused.number, refused.reason)),
                 other @ Kind::Welcome(_) => return Err(format!("{other:?}")),
             }

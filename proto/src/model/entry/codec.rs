@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use prost::Message;
 
 use super::{
-    Body, Credential, End, Entry, LineOutcome, LineRecorded, LineRefused, Scope, SessionKind, SpoolPosition, StageKind,
-    StageRecord, StageStatus, Via, Written,
+    Body, Credential, End, Entry, LineOutcome, LineRecorded, LineRefused, OutputKept, OutputStream, Scope, SessionKind,
+    SpoolPosition, StageKind, StageRecord, StageStatus, Via, Written,
 };
 use crate::model::{LineId, Principal, SessionId, SpoolEpoch, SpoolNumber};
 use crate::wire::v1;
@@ -196,6 +196,8 @@ fn read_credential(wire: v1::Credential) -> Result<Credential, BadEntry> {
             Ok(Credential::Peer { uid: peer.uid, pid: peer.pid, user: Some(peer.user).filter(|u| !u.is_empty()) })
         }
         Kind::Ticket(ticket) => Ok(Credential::Ticket(ticket.signed)),
+        // Of a stream, never of a record.
+        Kind::Node(_) => Err(BadEntry::Field("credential")),
     }
 }
 
@@ -225,6 +227,17 @@ fn body(body: &Body) -> v1::entry::Body {
             number: number.0,
             reason: reason.clone(),
         }),
+        Body::Output(piece) => Wire::Output(v1::OutputKept {
+            stream: v1::OutputStream::from(piece.stream).into(),
+            offset: piece.offset,
+            data: piece.data.clone(),
+        }),
+        Body::Revoked { principal, before } => {
+            Wire::Revoked(v1::Revoked { principal: principal.to_string(), before: Some(time(*before)) })
+        }
+        Body::TokenRefused { reason, from, more } => {
+            Wire::TokenRefused(v1::TokenRefused { reason: reason.clone(), from: from.clone(), more: *more })
+        }
     }
 }
 
@@ -257,6 +270,18 @@ fn read_body(wire: v1::entry::Body) -> Result<Body, BadEntry> {
             number: SpoolNumber(rejected.number),
             reason: rejected.reason,
         },
+        Wire::Output(piece) => Body::Output(OutputKept {
+            stream: OutputStream::try_from(piece.stream()).map_err(|()| BadEntry::Field("stream of output"))?,
+            offset: piece.offset,
+            data: piece.data,
+        }),
+        Wire::Revoked(revoked) => Body::Revoked {
+            principal: revoked.principal.parse().map_err(|_| BadEntry::Field("principal that is revoked"))?,
+            before: read_time(revoked.before.as_ref()).map_err(|_| BadEntry::Field("time of a revocation"))?,
+        },
+        Wire::TokenRefused(refused) => {
+            Body::TokenRefused { reason: refused.reason, from: refused.from, more: refused.more }
+        }
     })
 }
 
@@ -372,6 +397,26 @@ impl TryFrom<v1::SessionKind> for SessionKind {
             v1::SessionKind::Repl => Ok(Self::Repl),
             v1::SessionKind::Once => Ok(Self::Once),
             v1::SessionKind::Script => Ok(Self::Script),
+        }
+    }
+}
+
+impl From<OutputStream> for v1::OutputStream {
+    fn from(stream: OutputStream) -> Self {
+        match stream {
+            OutputStream::Stdout => Self::Stdout,
+            OutputStream::Stderr => Self::Stderr,
+        }
+    }
+}
+
+impl TryFrom<v1::OutputStream> for OutputStream {
+    type Error = ();
+    fn try_from(wire: v1::OutputStream) -> Result<Self, ()> {
+        match wire {
+            v1::OutputStream::Unspecified => Err(()),
+            v1::OutputStream::Stdout => Ok(Self::Stdout),
+            v1::OutputStream::Stderr => Ok(Self::Stderr),
         }
     }
 }

@@ -24,12 +24,29 @@ pub enum Kind {
     Lost,
     /// Records that a member of the journal did not take.
     Rejected,
+    /// A piece of what a line wrote.
+    Output,
+    /// What was issued to somebody counts no more.
+    Revoked,
+    /// A token that was not accepted.
+    Denied,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] =
-        [Self::Session, Self::End, Self::Line, Self::Refused, Self::Outcome, Self::Agent, Self::Lost, Self::Rejected];
+    pub const ALL: [Self; 11] = [
+        Self::Session,
+        Self::End,
+        Self::Line,
+        Self::Refused,
+        Self::Outcome,
+        Self::Agent,
+        Self::Lost,
+        Self::Rejected,
+        Self::Output,
+        Self::Revoked,
+        Self::Denied,
+    ];
 
     /// As it is shown.
     pub const fn name(self) -> &'static str {
@@ -42,13 +59,18 @@ impl Kind {
             Self::Agent => "AGENT",
             Self::Lost => "LOST",
             Self::Rejected => "REJECT",
+            Self::Output => "OUTPUT",
+            Self::Revoked => "REVOKE",
+            Self::Denied => "DENIED",
         }
     }
 }
 
 /// A kind that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a kind of entry: one of SESSION, END, LINE, REFUSED, OUTCOME, AGENT, LOST, REJECT")]
+#[error(
+    "{0:?} is not a kind of entry: one of SESSION, END, LINE, REFUSED, OUTCOME, AGENT, LOST, REJECT, OUTPUT, REVOKE, DENIED"
+)]
 pub struct InvalidKind(pub String);
 
 impl FromStr for Kind {

@@ -37,6 +37,12 @@ fn bodies() -> Vec<Body> {
     };
     vec![
         Body::SessionOpened { kind: SessionKind::Repl, roles: vec!["pact-ops-demo".parse().unwrap()] },
+        Body::Output(OutputKept { stream: OutputStream::Stderr, offset: 7, data: vec![0, 255, b'a'] }),
+        Body::Revoked {
+            principal: "alice@example.org".parse().unwrap(),
+            before: Timestamp::from_second(1_790_000_001).unwrap(),
+        },
+        Body::TokenRefused { reason: "expired".into(), from: "192.0.2.1:40000".into(), more: 3 },
         Body::SessionClosed { reason: "left".into() },
         Body::Line(LineRecorded {
             line: b"cat /var/log/* \xff".to_vec(),

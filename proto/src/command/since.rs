@@ -1,43 +1,9 @@
-//! The arguments of each command, typed.
+//! Points in time as people write them.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-
-use crate::model::{Kind, Principal, Scope};
-
-/// The most entries that one `log` shows.
-const MOST_ENTRIES: u32 = 10_000;
-
-/// `log`
-#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
-pub struct LogArguments {
-    /// how many entries, 20 unless said otherwise
-    #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 20,
-          value_parser = clap::value_parser!(u32).range(0..=i64::from(MOST_ENTRIES)))]
-    pub number: u32,
-    /// only entries about node:<name>, vc:<name> or global
-    #[arg(long, value_name = "SCOPE")]
-    pub scope: Option<Scope>,
-    /// only what this person did
-    #[arg(long, value_name = "AUTHOR")]
-    pub author: Option<Principal>,
-    /// only SESSION, END, LINE, REFUSED, OUTCOME, AGENT or LOST
-    #[arg(long, value_name = "KIND")]
-    pub kind: Option<Kind>,
-    /// only what is newer: 10m, 2h, 3d, 2026-01-31, or a time with its zone
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Since>,
-}
-
-/// `help`
-#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
-pub struct HelpArguments {
-    /// a command or a program
-    #[arg(value_name = "NAME")]
-    pub topic: Option<String>,
-}
 
 /// A point in time, absolute or before now.
 #[derive(Clone, Debug, PartialEq, Eq)]

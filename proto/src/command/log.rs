@@ -1,0 +1,48 @@
+//! `log`: what is on record.
+
+use clap::{Args, FromArgMatches};
+
+use super::{Command, Descriptor, Effect, Since, Where};
+use crate::model::{Kind, Principal, Scope};
+
+pub(super) const DESCRIPTOR: Descriptor = Descriptor {
+    name: "log",
+    aliases: &[],
+    about: "show what is on record on this node, newest first",
+    long: "One line an entry: number, time, kind, scope, author, then session and line in brackets and what \
+           happened. Lines that were refused or could not be read are on record too.",
+    examples: &[
+        ("log", "the last 20 entries"),
+        ("log -n 100 | grep OUTCOME", "how the last lines ended"),
+        ("log --kind REFUSED --since 2h", "what was refused in the last two hours"),
+        ("log --author alice@example.org", "what one person did"),
+    ],
+    effect: Effect::Read,
+    answered: Where::Node,
+    arguments: LogArguments::augment_args,
+    build: |matches| LogArguments::from_arg_matches(matches).map(Command::Log),
+};
+
+/// The most entries that one `log` shows.
+const MOST_ENTRIES: u32 = 10_000;
+
+/// `log`
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct LogArguments {
+    /// how many entries, 20 unless said otherwise
+    #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(MOST_ENTRIES)))]
+    pub number: u32,
+    /// only entries about node:<name>, vc:<name> or global
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Option<Scope>,
+    /// only what this person did
+    #[arg(long, value_name = "AUTHOR")]
+    pub author: Option<Principal>,
+    /// only SESSION, END, LINE, REFUSED, OUTCOME, AGENT or LOST
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<Kind>,
+    /// only what is newer: 10m, 2h, 3d, 2026-01-31, or a time with its zone
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Since>,
+}
