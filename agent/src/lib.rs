@@ -6,7 +6,6 @@
 //! what), `node` and `pace` (what sessions share).
 
 pub mod config;
-mod failpoint;
 mod host;
 mod launcher;
 mod link;

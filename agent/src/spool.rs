@@ -8,9 +8,7 @@
 
 mod acknowledged;
 mod error;
-mod head;
 mod piece;
-mod quiet;
 mod read;
 mod recover;
 mod room;
@@ -22,12 +20,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use pact_files::DiskError;
 use pact_proto::model::entry::{Body, Credential, Via};
 use pact_proto::model::{Entry, LineId, NodeName, Principal, Scope, SessionId, SpoolEpoch, SpoolNumber, SpoolPosition};
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use acknowledged::Acknowledged;
-pub(crate) use error::{AppendError, SpoolError, Stopped};
+pub(crate) use error::{AppendError, Stopped};
 pub(crate) use read::{Batch, Most};
 pub(crate) use room::Durability;
 
@@ -100,8 +99,8 @@ impl Spool {
     /// as interrupted. `on_failure` is called when the disk refuses something that cannot be retried.
     pub(crate) fn open(
         settings: &Settings,
-        on_failure: impl FnOnce(SpoolError) + Send + 'static,
-    ) -> Result<Self, SpoolError> {
+        on_failure: impl FnOnce(DiskError) + Send + 'static,
+    ) -> Result<Self, DiskError> {
         let durability = room::durability(&settings.directory)?;
         let (mut store, open) = store::Store::open(settings)?;
         open.close(&mut store)?;
@@ -149,18 +148,18 @@ impl Spool {
     }
 
     /// Newest first.
-    pub(crate) fn newest(&self) -> impl Iterator<Item = Result<Entry, SpoolError>> + use<> {
+    pub(crate) fn newest(&self) -> impl Iterator<Item = Result<Entry, DiskError>> + use<> {
         self.entries.newest()
     }
 
     /// Records in a row from a number on, oldest first; none where there is nothing new. It may wait for the disk: not
     /// for the thread of the sessions.
-    pub(crate) fn batch(&self, first: SpoolNumber, most: Most) -> Result<Batch, SpoolError> {
+    pub(crate) fn batch(&self, first: SpoolNumber, most: Most) -> Result<Batch, DiskError> {
         self.entries.batch(first, most)
     }
 
     /// One record, where there is one of this number.
-    pub(crate) fn entry(&self, number: SpoolNumber) -> Result<Option<Entry>, SpoolError> {
+    pub(crate) fn entry(&self, number: SpoolNumber) -> Result<Option<Entry>, DiskError> {
         self.entries.entry(number)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use pact_files::DiskError;
 use pact_policy::Place;
 use pact_proto::model::entry::Body;
 use pact_proto::model::{LineId, Principal};
@@ -18,7 +19,7 @@ use crate::node::{Node, Seats};
 use crate::pace::Pace;
 use crate::sandbox::{SandboxError, cgroup};
 use crate::serve::{self, ServeError};
-use crate::spool::{self, AppendError, Draft, Spool, SpoolError};
+use crate::spool::{self, AppendError, Draft, Spool};
 use crate::uplink::keys::Keys;
 use crate::{launcher, sandbox, source, uplink};
 
@@ -36,7 +37,7 @@ pub enum AgentError {
     Sandbox(#[from] SandboxError),
     /// The records cannot be used.
     #[error("spool: {0}")]
-    Spool(#[from] SpoolError),
+    Spool(#[from] DiskError),
     /// The first record could not be written.
     #[error("spool: {0}")]
     Append(#[from] AppendError),
@@ -106,7 +107,7 @@ async fn live(
     uplink: Option<uplink::Task>,
     listener: UnixListener,
     socket: &Path,
-    failed: oneshot::Receiver<SpoolError>,
+    failed: oneshot::Receiver<DiskError>,
 ) -> Result<(), AgentError> {
     node.spool.append(started(&node)).await?;
     let sending = async {

@@ -16,13 +16,14 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use pact_files::DiskError;
 use pact_proto::model::{NodeName, SpoolNumber};
 use pact_proto::view::JournalStatus;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::config::Endpoint;
-use crate::spool::{Acknowledged, Spool, SpoolError};
+use crate::spool::{Acknowledged, Spool};
 use backoff::Backoff;
 use connect::Connected;
 use keys::Keys;
@@ -77,7 +78,7 @@ enum Lost {
     /// It does not take a record, and will not the next time.
     Refused(String),
     /// This node's own records cannot be read.
-    Spool(SpoolError),
+    Spool(DiskError),
 }
 
 /// The handle, and what does the work.
@@ -141,14 +142,14 @@ impl Uplink {
 
 impl Task {
     /// Sends on whatever there is, for ever. Ends only where this node's own records cannot be read.
-    pub(crate) async fn run(self) -> SpoolError {
+    pub(crate) async fn run(self) -> DiskError {
         tokio::select! {
             error = self.send() => error,
             never = write_down(self.spool.acknowledged(), self.state.subscribe()) => match never {},
         }
     }
 
-    async fn send(&self) -> SpoolError {
+    async fn send(&self) -> DiskError {
         let mut backoff = Backoff::default();
         loop {
             let begun = Instant::now();

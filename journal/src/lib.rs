@@ -7,10 +7,8 @@
 pub mod chain;
 pub mod config;
 pub mod consensus;
-mod disk;
 pub mod entry;
 mod error;
-mod failpoint;
 pub mod group;
 mod journal;
 pub mod listing;

@@ -23,13 +23,13 @@ use tokio::sync::watch;
 
 use crate::chain::Tip;
 use crate::consensus::MemberId;
-use crate::disk::quiet::guard;
-use crate::disk::{Disk, Writes};
 use crate::error::JournalError;
 use crate::replay::Replay;
 pub(crate) use agree::{Compared, Lacking};
 pub(crate) use numbered::Numbered;
 pub(crate) use open::Found;
+use pact_files::Disk;
+use pact_files::disk::{Writes, guard};
 pub use places::{Held, Place};
 pub use read::{Follow, Reader};
 pub(crate) use records::{Hard, Identity, Installation, LogPayload, LogRecord, Point, store};
@@ -187,7 +187,7 @@ impl Shared {
 
 impl Trees {
     pub(crate) fn open(disk: &Disk) -> Result<Self, JournalError> {
-        let numbered = |name| Ok(Numbered::new(disk.tree(name)?, name, disk.path()));
+        let numbered = |name| Ok::<_, JournalError>(Numbered::new(disk.tree(name)?, name, disk.path()));
         Ok(Self {
             log: numbered("log")?,
             entries: numbered("entries")?,
@@ -199,7 +199,7 @@ impl Trees {
 
     /// What stands under a name; `None` where nothing was ever written.
     pub(crate) fn meta<M: prost::Message + Default>(&self, path: &Path, name: &str) -> Result<Option<M>, JournalError> {
-        let stored = self.meta.get(name).map_err(|e| crate::disk::refused(path, e))?;
+        let stored = self.meta.get(name).map_err(|e| JournalError::refused(path, e))?;
         let unreadable = || JournalError::damaged(path, format!("tree meta: {name} cannot be read"));
         stored.map(|stored| records::read(&stored).ok_or_else(unreadable)).transpose()
     }
@@ -222,12 +222,12 @@ impl Changes {
 
     /// Everything is on the disk when this returns: what goes to others, or must not be forgotten.
     fn promise(self, state: &mut State) -> Result<(), JournalError> {
-        state.disk.promise(self.into_writes(&state.trees))
+        Ok(state.disk.promise(self.into_writes(&state.trees))?)
     }
 
     /// What follows from the log, and is made again from it when it is lost.
     fn write(self, state: &State) -> Result<(), JournalError> {
-        state.disk.write(self.into_writes(&state.trees))
+        Ok(state.disk.write(self.into_writes(&state.trees))?)
     }
 }
 

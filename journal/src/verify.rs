@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::chain::{Seq, Tip};
-use crate::disk::quiet::guard;
-use crate::disk::{Disk, has_head, refused};
 use crate::entry::Committed;
 use crate::error::JournalError;
 use crate::replay::{Admitted, Replay};
 use crate::storage::{Found, Identity, Trees, keys, name};
+use pact_files::disk::{guard, has_head};
+use pact_files::{Disk, DiskError};
 
 /// A journal that holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ fn lock(directory: &Path) -> Result<Option<File>, JournalError> {
     let Ok(file) = File::open(&path) else { return Ok(None) };
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(JournalError::InUse { path: directory.to_owned() }),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(DiskError::InUse { path: directory.to_owned() }.into()),
         Err(error) => Err(JournalError::io(path, "cannot be locked", error)),
     }
 }
@@ -146,7 +146,7 @@ impl Walk<'_> {
     /// Whether the indexes know the entry.
     fn found(&mut self, committed: &Committed) -> Result<(), JournalError> {
         for key in keys::of(&committed.item, committed.commit_time, committed.seq) {
-            let value = self.trees.index.get(key).map_err(|e| refused(self.path, e))?;
+            let value = self.trees.index.get(key).map_err(|e| JournalError::refused(self.path, e))?;
             if value.is_none_or(|value| value != keys::PRESENT) {
                 return Err(self.lacks("index", committed.seq));
             }
@@ -161,7 +161,7 @@ impl Walk<'_> {
         if self.replay.admit(position) != Ok(Admitted::New) {
             return Err(self.trees.entries.damaged(committed.seq.0, "not the next one of its spool"));
         }
-        let stored = self.trees.sources.get(keys::source(position)).map_err(|e| refused(self.path, e))?;
+        let stored = self.trees.sources.get(keys::source(position)).map_err(|e| JournalError::refused(self.path, e))?;
         if stored.and_then(|stored| keys::read_seq(&stored)) != Some(committed.seq) {
             return Err(self.lacks("sources", committed.seq));
         }

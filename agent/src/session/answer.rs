@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pact_files::DiskError;
 use pact_proto::command::{Command, HelpArguments, LogArguments, Since};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::Entry;
@@ -13,7 +14,7 @@ use pact_proto::model::entry::Credential;
 use pact_proto::view::{self, NodeStatus, Style};
 
 use super::Session;
-use crate::spool::{Durability, Spool, SpoolError};
+use crate::spool::{Durability, Spool};
 
 /// One piece of an answer, one message.
 const PIECE: usize = 32 * 1024;
@@ -138,7 +139,7 @@ impl Session<'_> {
 
 /// A search of this node's spool, newest first.
 struct Search {
-    entries: Box<dyn Iterator<Item = Result<Entry, SpoolError>> + Send + Sync>,
+    entries: Box<dyn Iterator<Item = Result<Entry, DiskError>> + Send + Sync>,
     arguments: LogArguments,
     oldest: Option<Timestamp>,
     style: Style,
@@ -156,7 +157,7 @@ impl Search {
     }
 
     /// Lines of entries that are wanted, until they fill a piece.
-    async fn piece(&mut self) -> Result<Option<Vec<u8>>, SpoolError> {
+    async fn piece(&mut self) -> Result<Option<Vec<u8>>, DiskError> {
         let mut piece = Vec::new();
         while self.left > 0 && piece.len() < PIECE {
             let mut looked_at = 0;

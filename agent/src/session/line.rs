@@ -17,7 +17,7 @@ use tonic::Streaming;
 use super::pipeline::{cut_short, failed};
 use super::recorded::{Recorded, Unrecorded};
 use super::{Over, Refusal, Session};
-use crate::failpoint::{self, Failpoint};
+use pact_files::failpoint;
 
 /// A line that is over: what goes on record, what the person is told beside the status, and whether the session
 /// goes on.
@@ -146,7 +146,7 @@ impl Session<'_> {
 
     /// The outcome goes on record before the client is told.
     async fn finish(&self, id: LineId, ended: Ended) -> Result<(), Over> {
-        failpoint::hit(Failpoint::BeforeOutcome);
+        failpoint::hit("before-outcome");
         let code = ended.outcome.exit_code;
         self.record(self.draft(id, None, Body::Outcome(ended.outcome))).await?;
         if let Some(over) = ended.over {

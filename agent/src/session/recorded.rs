@@ -14,8 +14,8 @@ use tonic::Streaming;
 use super::attended::Cut;
 use super::quorum::{Need, NoJournal};
 use super::{Over, Session};
-use crate::failpoint::{self, Failpoint};
 use crate::spool::AppendError;
+use pact_files::failpoint;
 
 /// `T` is on record.
 pub(super) struct Recorded<T> {
@@ -53,7 +53,7 @@ impl Recorded<Permitted> {
             Err(AppendError::Full) => return Ok(Err(Unrecorded::NoRoom(line))),
             Err(AppendError::Stopped) => return Err(Over::SpoolStopped),
         };
-        failpoint::hit(Failpoint::AfterRecord);
+        failpoint::hit("after-record");
         if let Some(number) = number {
             match session.until_journal_has(number, need, inbound).await {
                 Ok(Ok(())) => {}

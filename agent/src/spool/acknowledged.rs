@@ -8,9 +8,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use pact_files::mark::Mark;
 use pact_proto::model::{SpoolEpoch, SpoolNumber};
-
-use super::head;
 
 const NAME: &str = "acknowledged";
 const MAGIC: [u8; 8] = *b"pactak\0\x01";
@@ -30,9 +29,9 @@ impl Acknowledged {
     /// What it says; 0 where it says nothing of this spool, and never more than there is.
     pub(crate) fn read(&self, last: SpoolNumber) -> SpoolNumber {
         let bytes = std::fs::read(&self.path).ok();
-        let said = bytes.and_then(|bytes| head::decode(MAGIC, bytes.as_slice().try_into().ok()?));
+        let said = bytes.and_then(|bytes| Mark::decode(MAGIC, bytes.as_slice().try_into().ok()?));
         match said {
-            Some((epoch, number)) if epoch == self.epoch => number.min(last),
+            Some(mark) if mark.database == self.epoch.0 => SpoolNumber(mark.number).min(last),
             Some(_) | None => SpoolNumber(0),
         }
     }
@@ -42,7 +41,7 @@ impl Acknowledged {
         let fresh = self.path.with_extension("new");
         let mut options = std::fs::OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(&head::encode(MAGIC, self.epoch, number))?;
+        file.write_all(&Mark { database: self.epoch.0, number: number.0 }.encode(MAGIC))?;
         drop(file);
         std::fs::rename(&fresh, &self.path)
     }
@@ -89,8 +88,8 @@ mod tests {
     #[test]
     fn a_head_in_its_place_says_nothing() {
         let place = tempfile::tempdir().unwrap();
-        head::Head::create(place.path(), EPOCH, SpoolNumber(5)).unwrap();
-        std::fs::rename(place.path().join("head"), place.path().join(NAME)).unwrap();
+        let other = Mark { database: EPOCH.0, number: 5 }.encode(*b"pacthd\0\x01");
+        std::fs::write(place.path().join(NAME), other).unwrap();
         assert_eq!(Acknowledged::of(place.path(), EPOCH).read(SpoolNumber(9)), SpoolNumber(0));
     }
 }

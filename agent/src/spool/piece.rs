@@ -7,7 +7,7 @@
 
 use sled::IVec;
 
-use super::error::SpoolError;
+use pact_files::DiskError;
 
 /// Seventeen of them, with their keys, are far below 128 KiB.
 const LONGEST: usize = 4096;
@@ -48,7 +48,7 @@ pub(super) fn cut(number: u64, record: &[u8]) -> Option<Vec<([u8; 10], Vec<u8>)>
 }
 
 /// What the database answers for one key.
-pub(super) type Found = Result<(IVec, IVec), SpoolError>;
+pub(super) type Found = Result<(IVec, IVec), DiskError>;
 
 /// Puts records together again, oldest first or newest first.
 pub(super) struct Records<I> {
@@ -62,12 +62,12 @@ impl<I: Iterator<Item = Found>> Records<I> {
         Self { pieces, newest_first, path }
     }
 
-    fn assemble(&mut self, first: Found) -> Result<(u64, Vec<u8>), SpoolError> {
+    fn assemble(&mut self, first: Found) -> Result<(u64, Vec<u8>), DiskError> {
         let (mut number, mut pieces, mut next) = (None, Vec::new(), first?);
         loop {
             let (key, value) = next;
-            let (this, part) = place(&key).ok_or_else(|| SpoolError::damaged(&self.path, "a key is no record's"))?;
-            let damaged = || SpoolError::damaged(&self.path, format!("record {this} is not whole"));
+            let (this, part) = place(&key).ok_or_else(|| DiskError::damaged(&self.path, "a key is no record's"))?;
+            let damaged = || DiskError::damaged(&self.path, format!("record {this} is not whole"));
             let (mark, bytes) = value.split_first().ok_or_else(damaged)?;
             if *number.get_or_insert(this) != this {
                 return Err(damaged());
@@ -83,7 +83,7 @@ impl<I: Iterator<Item = Found>> Records<I> {
 }
 
 impl<I: Iterator<Item = Found>> Iterator for Records<I> {
-    type Item = Result<(u64, Vec<u8>), SpoolError>;
+    type Item = Result<(u64, Vec<u8>), DiskError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let first = self.pieces.next()?;

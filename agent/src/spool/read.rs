@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use pact_proto::model::{Entry, SpoolNumber};
 use tokio::sync::watch;
 
-use super::error::SpoolError;
 use super::piece::{self, Records};
-use super::quiet::guard;
-use super::store::refused;
+use pact_files::DiskError;
+use pact_files::disk::guard;
 
 /// Reads; any thread has one.
 #[derive(Clone)]
@@ -61,11 +60,12 @@ impl Reader {
     }
 
     /// Newest first.
-    pub(super) fn newest(&self) -> impl Iterator<Item = Result<Entry, SpoolError>> + use<> {
+    pub(super) fn newest(&self) -> impl Iterator<Item = Result<Entry, DiskError>> + use<> {
         let path = self.path.clone();
         let before = piece::first_key(self.last().0 + 1);
         let refusing = path.clone();
-        let pieces = self.entries.range(..before).rev().map(move |found| found.map_err(|e| refused(&refusing, e)));
+        let pieces =
+            self.entries.range(..before).rev().map(move |found| found.map_err(|e| DiskError::refused(&refusing, e)));
         Records::new(pieces, true, path.clone()).map(move |record| {
             let (number, bytes) = record?;
             decode(&path, number, &bytes)
@@ -73,9 +73,9 @@ impl Reader {
     }
 
     /// Oldest first, from a number on. It may wait for the disk.
-    pub(super) fn batch(&self, first: SpoolNumber, most: Most) -> Result<Batch, SpoolError> {
+    pub(super) fn batch(&self, first: SpoolNumber, most: Most) -> Result<Batch, DiskError> {
         guard(&self.path, || {
-            let missing = |number| SpoolError::damaged(&self.path, format!("record {number} is missing"));
+            let missing = |number| DiskError::damaged(&self.path, format!("record {number} is missing"));
             let mut batch = Batch { first, entries: Vec::new() };
             let mut bytes = 0;
             let last = self.last();
@@ -102,7 +102,7 @@ impl Reader {
     }
 
     /// One record, where there is one of this number.
-    pub(super) fn entry(&self, number: SpoolNumber) -> Result<Option<Entry>, SpoolError> {
+    pub(super) fn entry(&self, number: SpoolNumber) -> Result<Option<Entry>, DiskError> {
         guard(&self.path, || match self.range(number).next() {
             Some(Ok((found, bytes))) if found == number.0 => decode(&self.path, found, &bytes).map(Some),
             Some(Ok(_)) | None => Ok(None),
@@ -110,14 +110,14 @@ impl Reader {
         })
     }
 
-    fn range(&self, first: SpoolNumber) -> impl Iterator<Item = Result<(u64, Vec<u8>), SpoolError>> {
+    fn range(&self, first: SpoolNumber) -> impl Iterator<Item = Result<(u64, Vec<u8>), DiskError>> {
         let (from, before) = (piece::first_key(first.0), piece::first_key(self.last().0 + 1));
         // A range that ends before it begins is none, and sled does not say so.
         let range = self.entries.range(from.min(before)..before);
-        Records::new(range.map(|found| found.map_err(|e| refused(&self.path, e))), false, self.path.clone())
+        Records::new(range.map(|found| found.map_err(|e| DiskError::refused(&self.path, e))), false, self.path.clone())
     }
 }
 
-fn decode(path: &Path, number: u64, bytes: &[u8]) -> Result<Entry, SpoolError> {
-    Entry::decode(bytes).map_err(|e| SpoolError::damaged(path, format!("record {number}: {e}")))
+fn decode(path: &Path, number: u64, bytes: &[u8]) -> Result<Entry, DiskError> {
+    Entry::decode(bytes).map_err(|e| DiskError::damaged(path, format!("record {number}: {e}")))
 }

@@ -11,8 +11,8 @@ use pact_proto::model::entry::{Body, End, LineOutcome, StageStatus, Written};
 use pact_proto::model::{Entry, LineId, SessionId};
 
 use super::Draft;
-use super::error::SpoolError;
 use super::store::Store;
+use pact_files::DiskError;
 
 const WHY: &str = "the agent stopped before it was over";
 /// What a person would have seen: pact failed.
@@ -45,7 +45,7 @@ impl Open {
     }
 
     /// Writes that they are over. Does not look at the room: these few records are what the reserve is for.
-    pub(super) fn close(self, store: &mut Store) -> Result<(), SpoolError> {
+    pub(super) fn close(self, store: &mut Store) -> Result<(), DiskError> {
         let now = Timestamp::now();
         let lines = self.lines.into_values().map(|line| {
             let body = Body::Outcome(interrupted(&line));

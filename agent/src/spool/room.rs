@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::{FsWord, statfs, statvfs};
 
-use super::error::SpoolError;
+use pact_files::DiskError;
 
 /// Whether records outlive a power cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,15 +21,15 @@ const RAMFS: FsWord = 0x8584_58f6;
 const OVERLAYFS: FsWord = 0x794c_7630;
 
 /// Free bytes for us (root's reserve counts).
-pub(super) fn free_bytes(directory: &Path) -> Result<u64, SpoolError> {
-    let stat = statvfs(directory).map_err(|e| SpoolError::io(directory, "cannot be asked for its room", e))?;
+pub(super) fn free_bytes(directory: &Path) -> Result<u64, DiskError> {
+    let stat = statvfs(directory).map_err(|e| DiskError::io(directory, "cannot be asked for its room", e))?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Asks the kernel which file system the nearest directory that exists is on.
-pub(super) fn durability(directory: &Path) -> Result<Durability, SpoolError> {
+pub(super) fn durability(directory: &Path) -> Result<Durability, DiskError> {
     let there = directory.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/"));
-    let kind = statfs(there).map_err(|e| SpoolError::io(there, "cannot be asked for its file system", e))?.f_type;
+    let kind = statfs(there).map_err(|e| DiskError::io(there, "cannot be asked for its file system", e))?.f_type;
     Ok(match kind {
         TMPFS => Durability::Volatile("tmpfs"),
         RAMFS => Durability::Volatile("ramfs"),
@@ -39,10 +39,10 @@ pub(super) fn durability(directory: &Path) -> Result<Durability, SpoolError> {
 }
 
 /// An overlay is what its upper layer is; one that cannot be looked at is taken to keep nothing.
-fn overlay(there: &Path) -> Result<Durability, SpoolError> {
+fn overlay(there: &Path) -> Result<Durability, DiskError> {
     let path = Path::new("/proc/self/mountinfo");
-    let mounts = std::fs::read_to_string(path).map_err(|e| SpoolError::io(path, "cannot be read", e))?;
-    let there = there.canonicalize().map_err(|e| SpoolError::io(there, "cannot be resolved", e))?;
+    let mounts = std::fs::read_to_string(path).map_err(|e| DiskError::io(path, "cannot be read", e))?;
+    let there = there.canonicalize().map_err(|e| DiskError::io(there, "cannot be resolved", e))?;
     let upper = mounts
         .lines()
         .filter_map(|line| {

@@ -11,11 +11,11 @@ fn settings(directory: &Path) -> Settings {
     Settings { directory: directory.to_owned(), node: "node042".parse().unwrap(), reserve_bytes: 0 }
 }
 
-fn open(directory: &Path) -> Result<Spool, SpoolError> {
+fn open(directory: &Path) -> Result<Spool, DiskError> {
     // sled's lock is released a moment after its last handle is dropped.
     loop {
         match Spool::open(&settings(directory), |error| panic!("{error}")) {
-            Err(SpoolError::InUse { .. }) => std::thread::yield_now(),
+            Err(DiskError::InUse { .. }) => std::thread::yield_now(),
             other => return other,
         }
     }
@@ -99,12 +99,12 @@ fn a_spool_of_another_node_is_not_used() {
     other.node = "node043".parse().unwrap();
     let error = loop {
         match Spool::open(&other, |_| ()) {
-            Err(SpoolError::InUse { .. }) => std::thread::yield_now(),
+            Err(DiskError::InUse { .. }) => std::thread::yield_now(),
             Err(error) => break error,
             Ok(_) => panic!("opened"),
         }
     };
-    assert!(matches!(error, SpoolError::Foreign { .. }), "{error}");
+    assert!(matches!(error, DiskError::Foreign { .. }), "{error}");
 }
 
 type Damage = Box<dyn Fn(&Path)>;
@@ -176,7 +176,7 @@ fn two_processes_never_share_a_spool() {
     let _first = open(place.path()).unwrap();
     let (tell, told) = mpsc::channel();
     let second = Spool::open(&settings(place.path()), move |e| tell.send(e.to_string()).unwrap());
-    assert!(matches!(second, Err(SpoolError::InUse { .. })));
+    assert!(matches!(second, Err(DiskError::InUse { .. })));
     assert!(told.try_recv().is_err());
 }
 

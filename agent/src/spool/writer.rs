@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use pact_files::DiskError;
 use pact_proto::model::SpoolNumber;
 use pact_proto::model::entry::Body;
 use tokio::sync::oneshot;
 
 use super::Draft;
-use super::error::{AppendError, SpoolError};
+use super::error::AppendError;
 use super::store::Store;
 
 /// So many records wait in memory for room; more are counted only.
@@ -77,8 +78,8 @@ pub(super) fn start(
     store: Store,
     jobs: Receiver<Job>,
     (unwritten, queue): (Arc<AtomicU64>, Arc<Queue>),
-    on_failure: impl FnOnce(SpoolError) + Send + 'static,
-) -> Result<(), SpoolError> {
+    on_failure: impl FnOnce(DiskError) + Send + 'static,
+) -> Result<(), DiskError> {
     let path = store.directory().to_owned();
     let mut writer =
         Writer { store, kept: VecDeque::new(), lost: None, unwritten, queue, on_failure: Some(on_failure) };
@@ -86,10 +87,10 @@ pub(super) fn start(
         .name("spool".to_owned())
         .spawn(move || writer.work(&jobs))
         .map(drop)
-        .map_err(|e| SpoolError::io(path, "its thread cannot be started", e))
+        .map_err(|e| DiskError::io(path, "its thread cannot be started", e))
 }
 
-impl<F: FnOnce(SpoolError)> Writer<F> {
+impl<F: FnOnce(DiskError)> Writer<F> {
     fn work(&mut self, jobs: &Receiver<Job>) {
         loop {
             let first = if self.has_unwritten() { jobs.recv_timeout(RETRY) } else { jobs.recv().map_err(Into::into) };
@@ -127,7 +128,7 @@ impl<F: FnOnce(SpoolError)> Writer<F> {
         !self.kept.is_empty() || self.lost.is_some()
     }
 
-    fn batch(&mut self, jobs: Vec<Job>) -> Result<(), SpoolError> {
+    fn batch(&mut self, jobs: Vec<Job>) -> Result<(), DiskError> {
         if !self.store.has_room() {
             self.refuse(jobs);
             return Ok(());

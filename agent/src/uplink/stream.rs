@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use hyper::client::conn::http2::SendRequest;
+use pact_files::DiskError;
 use pact_proto::model::SpoolNumber;
 use pact_proto::wire::v1::journal_client::JournalClient;
 use pact_proto::wire::v1::uplink_reply::Kind as Reply;
@@ -21,7 +22,7 @@ use tonic::{Status, Streaming};
 use super::connect::chain;
 use super::flight::{self, Flight};
 use super::{Link, Lost, State};
-use crate::spool::{Batch, Most, Spool, SpoolError};
+use crate::spool::{Batch, Most, Spool};
 
 /// From the call to the welcome.
 const WELCOME: Duration = Duration::from_secs(5);
@@ -86,7 +87,7 @@ impl<'a> Stream<'a> {
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, Lost> {
         let mut written = self.spool.written();
-        let mut reading: Option<JoinHandle<Result<Batch, SpoolError>>> = None;
+        let mut reading: Option<JoinHandle<Result<Batch, DiskError>>> = None;
         loop {
             let may_read = reading.is_none() && self.flight.has_place();
             if may_read && self.flight.next() <= *written.borrow_and_update() {
@@ -163,7 +164,7 @@ fn refusal(UplinkRefused { reason, number }: UplinkRefused) -> Lost {
 }
 
 /// The batch that is being read; never, where none is.
-async fn read(reading: &mut Option<JoinHandle<Result<Batch, SpoolError>>>) -> Result<Batch, Lost> {
+async fn read(reading: &mut Option<JoinHandle<Result<Batch, DiskError>>>) -> Result<Batch, Lost> {
     match reading {
         Some(reading) => match reading.await {
             Ok(read) => read.map_err(Lost::Spool),

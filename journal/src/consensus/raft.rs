@@ -56,7 +56,7 @@ impl RaftSettings {
             .validate();
         config.map_err(|error| {
             let what = format!("the settings of its consensus do not hold: {error}");
-            Failed(Arc::new(JournalError::Foreign { path: settings.directory.clone(), what }))
+            Failed(Arc::new(JournalError::foreign(settings.directory.clone(), what)))
         })
     }
 }

@@ -13,11 +13,10 @@ use pact_proto::model::{NodeName, SpoolEpoch, SpoolNumber, SpoolPosition};
 use super::places::{Place, Places};
 use super::{Changes, Installation, LogPayload, LogRecord, Numbered, Point, State, keys, records};
 use crate::chain::{Seq, Tip};
-use crate::disk::refused;
 use crate::entry::{Answer, Committed, Item};
 use crate::error::JournalError;
-use crate::failpoint::{self, Failpoint};
 use crate::replay::{Admitted, OutOfOrder, Replay};
+use pact_files::failpoint;
 
 impl State {
     /// Applies everything up to an index. The answers are those of the last one, where it was not applied before.
@@ -30,7 +29,7 @@ impl State {
     }
 
     fn apply(&mut self, index: u64) -> Result<Vec<Answer>, JournalError> {
-        failpoint::hit(Failpoint::BeforeApply);
+        failpoint::hit("before-apply");
         let LogRecord { term, payload } = self.record(index)?;
         let mut step = self.step()?;
         let mut answers = Vec::new();
@@ -45,7 +44,7 @@ impl State {
         changes.write(self)?;
         self.applied = applied;
         self.tip.send_if_modified(|before| std::mem::replace(before, tip) != tip);
-        failpoint::hit(Failpoint::AfterApply);
+        failpoint::hit("after-apply");
         Ok(answers)
     }
 
@@ -154,7 +153,7 @@ impl Step<'_> {
         if let Some(seq) = self.fresh.get(&key) {
             return Ok(*seq);
         }
-        let stored = self.state.trees.sources.get(&key).map_err(|e| refused(path, e))?;
+        let stored = self.state.trees.sources.get(&key).map_err(|e| JournalError::refused(path, e))?;
         let what = || format!("tree sources: entry {} of {} is missing", position.number.0, position.node);
         stored.and_then(|stored| keys::read_seq(&stored)).ok_or_else(|| JournalError::damaged(path, what()))
     }
@@ -168,7 +167,9 @@ pub(super) fn last_number(
     path: &Path,
 ) -> Result<SpoolNumber, JournalError> {
     let last = sources.scan_prefix(keys::spool(node, epoch)).next_back();
-    let Some((key, _)) = last.transpose().map_err(|e| refused(path, e))? else { return Ok(SpoolNumber(0)) };
+    let Some((key, _)) = last.transpose().map_err(|e| JournalError::refused(path, e))? else {
+        return Ok(SpoolNumber(0));
+    };
     let number = keys::seq(&key).map(|number| SpoolNumber(number.0));
     number.ok_or_else(|| JournalError::damaged(path, "tree sources: a key cannot be read"))
 }

@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::disk::refused;
 use crate::error::JournalError;
 
 const VERSION: u8 = 1;
@@ -32,7 +31,7 @@ impl Numbered {
         let mut value = Vec::new();
         let mut length = None;
         for (place, piece) in (0u32..).zip(self.tree.scan_prefix(number.to_be_bytes())) {
-            let (key, piece) = piece.map_err(|e| refused(&self.path, e))?;
+            let (key, piece) = piece.map_err(|e| JournalError::refused(&self.path, e))?;
             let bytes = piece.strip_prefix(&[VERSION]).ok_or_else(|| self.damaged(number, "of an unknown version"))?;
             let (head, bytes) = bytes.split_at_checked(4).ok_or_else(|| self.damaged(number, "too short"))?;
             if *key != key_of(number, place) || length.is_some_and(|length| length != head) {
@@ -68,7 +67,7 @@ impl Numbered {
 
     pub(super) fn remove(&self, batch: &mut sled::Batch, number: u64) -> Result<(), JournalError> {
         for piece in self.tree.scan_prefix(number.to_be_bytes()).keys() {
-            batch.remove(piece.map_err(|e| refused(&self.path, e))?);
+            batch.remove(piece.map_err(|e| JournalError::refused(&self.path, e))?);
         }
         Ok(())
     }
@@ -78,7 +77,7 @@ impl Numbered {
     }
 
     fn number(&self, found: sled::Result<Option<(sled::IVec, sled::IVec)>>) -> Result<Option<u64>, JournalError> {
-        let Some((key, _)) = found.map_err(|e| refused(&self.path, e))? else { return Ok(None) };
+        let Some((key, _)) = found.map_err(|e| JournalError::refused(&self.path, e))? else { return Ok(None) };
         let number = key.first_chunk().map(|number| u64::from_be_bytes(*number));
         let what = || JournalError::damaged(&self.path, format!("tree {}: a key cannot be read", self.name));
         number.map(Some).ok_or_else(what)

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use super::places::{Place, Places};
 use super::{Hard, Identity, LogRecord, Point, Settings, State, Trees, name, records};
 use crate::chain::{Hash, Tip};
-use crate::disk::Disk;
-use crate::disk::quiet::guard;
 use crate::error::JournalError;
 use crate::replay::Replay;
+use pact_files::Disk;
+use pact_files::disk::guard;
 
 impl State {
     pub(super) fn open(settings: &Settings) -> Result<Self, JournalError> {
@@ -35,19 +35,19 @@ impl State {
 fn claim(disk: &mut Disk, trees: &Trees, settings: &Settings) -> Result<(), JournalError> {
     if !settings.members.contains(&settings.member) {
         let what = format!("{} is none of the members of cluster {}", settings.member, settings.cluster);
-        return Err(JournalError::Foreign { path: settings.directory.clone(), what });
+        return Err(JournalError::foreign(settings.directory.clone(), what));
     }
     let wanted = Identity::new(&settings.cluster, settings.member, &settings.members);
     match trees.meta::<Identity>(disk.path(), name::IDENTITY)? {
         Some(found) if found == wanted => Ok(()),
         Some(Identity { cluster, member, members }) => {
             let what = format!("it is the journal of cluster {cluster}, member {member} of {members:?}");
-            Err(JournalError::Foreign { path: settings.directory.clone(), what })
+            Err(JournalError::foreign(settings.directory.clone(), what))
         }
         None => {
             let mut batch = sled::Batch::default();
             batch.insert(name::IDENTITY, records::store(&wanted));
-            disk.promise(vec![(trees.meta.clone(), batch)])
+            Ok(disk.promise(vec![(trees.meta.clone(), batch)])?)
         }
     }
 }

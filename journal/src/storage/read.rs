@@ -14,10 +14,9 @@ use tokio::sync::watch;
 
 use super::{Trees, keys};
 use crate::chain::{Seq, Tip};
-use crate::disk::quiet::guard;
-use crate::disk::refused;
 use crate::entry::{Committed, Index};
 use crate::error::JournalError;
+use pact_files::disk::guard;
 
 /// What one look at the disk brings while following: so many entries, or so many bytes and one entry more.
 const MOST_ENTRIES: usize = 256;
@@ -134,7 +133,7 @@ impl Found<'_> {
         let (keys, reader, tip) = (self.keys.as_mut()?, self.reader, self.tip);
         let seq = guard(&reader.path, || {
             while let Some(key) = next(keys) {
-                let (key, _) = key.map_err(|e| refused(&reader.path, e))?;
+                let (key, _) = key.map_err(|e| JournalError::refused(&reader.path, e))?;
                 let unreadable = || JournalError::damaged(&reader.path, "tree index: a key cannot be read");
                 let seq = keys::seq(&key).ok_or_else(unreadable)?;
                 if seq <= tip {

@@ -31,7 +31,7 @@ impl Case {
         // sled's lock is released a moment after its last handle is dropped.
         self.storage = loop {
             match Storage::open(&settings) {
-                Err(JournalError::InUse { .. }) => std::thread::yield_now(),
+                Err(JournalError::Disk(pact_files::DiskError::InUse { .. })) => std::thread::yield_now(),
                 other => break Some(other.unwrap()),
             }
         };

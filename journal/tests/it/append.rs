@@ -137,7 +137,11 @@ fn a_journal_of_somebody_else_is_not_used() {
             (Settings { members: [MemberId(1), MemberId(2)].into(), ..own.clone() }, "[1]"),
         ] {
             let error = open_as(&other).await.err().unwrap();
-            assert!(matches!(error, JournalError::Foreign { .. }) && error.to_string().contains(word), "{error}");
+            assert!(
+                matches!(error, JournalError::Disk(pact_files::DiskError::Foreign { .. }))
+                    && error.to_string().contains(word),
+                "{error}"
+            );
         }
         open(place.path()).await.unwrap();
     });
@@ -149,7 +153,7 @@ fn two_members_never_share_a_directory() {
     runtime().block_on(async {
         let _first = open(place.path()).await.unwrap();
         let second = Storage::open(&settings(place.path()));
-        assert!(matches!(second.err(), Some(JournalError::InUse { .. })));
+        assert!(matches!(second.err(), Some(JournalError::Disk(pact_files::DiskError::InUse { .. }))));
     });
 }
 

@@ -32,7 +32,7 @@ fn good(place: &Path) -> (PathBuf, Vec<Committed>, Tip) {
 fn verify_copy(place: &Path, copy: &Path, known: &[Tip]) -> Result<Tip, JournalError> {
     loop {
         match verify(copy, &place.join("scratch"), known) {
-            Err(JournalError::InUse { .. }) => std::thread::yield_now(),
+            Err(JournalError::Disk(pact_files::DiskError::InUse { .. })) => std::thread::yield_now(),
             other => return other.map(|verified| verified.tip),
         }
     }
@@ -248,7 +248,7 @@ fn a_journal_that_is_open_or_is_none_is_not_verified() {
     runtime().block_on(async {
         let _open = open(&good).await.unwrap();
         let error = verify(&good, &place.path().join("scratch"), &[]).unwrap_err();
-        assert!(matches!(error, JournalError::InUse { .. }), "{error}");
+        assert!(matches!(error, JournalError::Disk(pact_files::DiskError::InUse { .. })), "{error}");
     });
     let error = verify(place.path(), &place.path().join("scratch"), &[]).unwrap_err();
     assert!(error.to_string().contains("there is no journal"), "{error}");

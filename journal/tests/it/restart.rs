@@ -104,7 +104,7 @@ fn check(directory: &Path, acknowledged: &Acknowledged, why: &str) {
     let verified = loop {
         match verify(directory, &scratch.path().join("copy"), &[tip]) {
             // The journal that was just dropped is still leaving.
-            Err(pact_journal::JournalError::InUse { .. }) => std::thread::yield_now(),
+            Err(pact_journal::JournalError::Disk(pact_files::DiskError::InUse { .. })) => std::thread::yield_now(),
             other => break other,
         }
     };

@@ -32,7 +32,9 @@ pub(crate) async fn open_as(settings: &Settings) -> Result<Journal, JournalError
     loop {
         match Journal::open(settings, raft()).await {
             Ok(journal) => return Ok(journal),
-            Err(failed) if matches!(*failed.0, JournalError::InUse { .. }) => tokio::task::yield_now().await,
+            Err(failed) if matches!(*failed.0, JournalError::Disk(pact_files::DiskError::InUse { .. })) => {
+                tokio::task::yield_now().await;
+            }
             Err(failed) => return Err(std::sync::Arc::into_inner(failed.0).unwrap_or(JournalError::Stopped)),
         }
     }

@@ -10,13 +10,14 @@ use crate::root;
 use crate::run::output_of;
 
 /// Everything that a crate may depend on. What tests need beside that is their own.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("pact-proto", &[]),
     ("pact-policy", &["pact-proto"]),
     ("pact-client", &["pact-proto"]),
     ("pact-shell", &["pact-client", "pact-proto"]),
-    ("pact-agent", &["pact-policy", "pact-proto"]),
-    ("pact-journal", &["pact-policy", "pact-proto"]),
+    ("pact-files", &[]),
+    ("pact-agent", &["pact-files", "pact-policy", "pact-proto"]),
+    ("pact-journal", &["pact-files", "pact-policy", "pact-proto"]),
     ("pact-xtask", &["pact-proto"]),
 ];
 

@@ -159,7 +159,7 @@ impl<T: Transport> Receiving<T> {
             }
             if bytes > MOST_INSTALLED {
                 let what = "it lacks more than can be sent: restore it from a backup".to_owned();
-                return Err(storage.stop(JournalError::Foreign { path: storage.path().to_owned(), what }).into());
+                return Err(storage.stop(JournalError::foreign(storage.path().to_owned(), what)).into());
             }
         }
         if tip == lacking.want { Ok(records) } else { Err(self.unlike("its end").into()) }

@@ -54,7 +54,7 @@ impl Cluster {
         let raft = RaftSettings { compact_every: 40, heartbeat_ms: 60, election_ms: 250 };
         // Its dead predecessor may be in the middle of a write.
         let storage = until(Duration::from_secs(10), || match Storage::open(&settings) {
-            Err(JournalError::InUse { .. }) => None,
+            Err(JournalError::Disk(pact_files::DiskError::InUse { .. })) => None,
             other => Some(other.unwrap()),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -110,7 +110,7 @@ impl Cluster {
             self.kill(member);
             let verified = until(Duration::from_secs(10), || {
                 match verify(&self.directory(member), &self.place.path().join("scratch"), &[tip]) {
-                    Err(JournalError::InUse { .. }) => None,
+                    Err(JournalError::Disk(pact_files::DiskError::InUse { .. })) => None,
                     other => Some(other),
                 }
             });

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Once;
 
-use super::error::SpoolError;
+use crate::error::DiskError;
 
 thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -13,7 +13,7 @@ thread_local! {
 
 /// Runs `work`; a panic in it is a damaged file at `path`. sled panics where a file is damaged: that is an answer,
 /// not the end of the process.
-pub(super) fn guard<T>(path: &Path, work: impl FnOnce() -> Result<T, SpoolError>) -> Result<T, SpoolError> {
+pub fn guard<T, E: From<DiskError>>(path: &Path, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = std::panic::take_hook();
@@ -32,6 +32,6 @@ pub(super) fn guard<T>(path: &Path, work: impl FnOnce() -> Result<T, SpoolError>
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("the database gave up");
-        Err(SpoolError::damaged(path, text.lines().next().unwrap_or(text)))
+        Err(DiskError::damaged(path, text.lines().next().unwrap_or(text)).into())
     })
 }

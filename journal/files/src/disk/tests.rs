@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn open(directory: &Path) -> Result<Disk, JournalError> {
+fn open(directory: &Path) -> Result<Disk, DiskError> {
     // sled's lock is released a moment after its last handle is dropped.
     loop {
         match Disk::open(directory) {
-            Err(JournalError::InUse { .. }) => std::thread::yield_now(),
+            Err(DiskError::InUse { .. }) => std::thread::yield_now(),
             other => return other,
         }
     }
@@ -35,7 +35,7 @@ fn a_head_is_of_one_database_and_never_ahead_of_it() {
     made(&other, 9);
     made(&old, 0);
     let ahead = {
-        let promise = Promise { number: 4, ..open(&own).unwrap().last };
+        let promise = Mark { number: 4, ..open(&own).unwrap().last };
         let mut disk = open(&old).unwrap();
         disk.last = promise;
         disk.sync().unwrap();
@@ -73,7 +73,7 @@ fn a_database_without_a_head_is_new_only_while_nothing_was_promised() {
             Ok(disk) => assert_eq!((disk.last.number, promises), (0, 0)),
             Err(error) => {
                 let text = error.to_string();
-                assert!(promises == 1 && text.contains("head: the journal is damaged: it is gone"), "{text}");
+                assert!(promises == 1 && text.contains("head: the records are damaged: it is gone"), "{text}");
             }
         }
     }

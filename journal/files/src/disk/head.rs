@@ -8,13 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use crate::error::DiskError;
+use crate::mark::{Mark, SIZE};
 
-use super::Promise;
-use crate::error::JournalError;
-
-const MAGIC: [u8; 8] = *b"pactjh\0\x01";
-const SIZE: usize = 32;
+const MAGIC: [u8; 8] = *b"pacthd\0\x01";
 
 /// The open file.
 pub(super) struct Head {
@@ -24,28 +21,29 @@ pub(super) struct Head {
 
 impl Head {
     /// What the head says; `None` if it is not there.
-    pub(super) fn read(directory: &Path) -> Result<Option<(Self, Promise)>, JournalError> {
+    pub(super) fn read(directory: &Path) -> Result<Option<(Self, Mark)>, DiskError> {
         let path = path(directory);
         let file = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(JournalError::io(path, "cannot be opened", error)),
+            Err(error) => return Err(DiskError::io(path, "cannot be opened", error)),
         };
         let mut bytes = [0; SIZE];
-        let size = file.metadata().map_err(|e| JournalError::io(&path, "cannot be read", e))?.len();
+        let size = file.metadata().map_err(|e| DiskError::io(&path, "cannot be read", e))?.len();
         if size != SIZE as u64 {
-            return Err(JournalError::damaged(path, format!("it has {size} bytes, not {SIZE}")));
+            return Err(DiskError::damaged(path, format!("it has {size} bytes, not {SIZE}")));
         }
-        file.read_exact_at(&mut bytes, 0).map_err(|e| JournalError::io(&path, "cannot be read", e))?;
-        let promise = decode(&bytes).ok_or_else(|| JournalError::damaged(&path, "its checksum does not match"))?;
+        file.read_exact_at(&mut bytes, 0).map_err(|e| DiskError::io(&path, "cannot be read", e))?;
+        let promise =
+            Mark::decode(MAGIC, &bytes).ok_or_else(|| DiskError::damaged(&path, "its checksum does not match"))?;
         Ok(Some((Self { file, path }, promise)))
     }
 
     /// A new head, on the disk with its name.
-    pub(super) fn create(directory: &Path, promise: Promise) -> Result<Self, JournalError> {
+    pub(super) fn create(directory: &Path, promise: Mark) -> Result<Self, DiskError> {
         let path = path(directory);
         let fresh = directory.join("head.new");
-        let io = |what| move |e: std::io::Error| JournalError::io(directory.join("head"), what, e);
+        let io = |what| move |e: std::io::Error| DiskError::io(directory.join("head"), what, e);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -54,7 +52,7 @@ impl Head {
             .mode(0o600)
             .open(&fresh)
             .map_err(io("cannot be made"))?;
-        file.write_all_at(&encode(promise), 0).map_err(io("cannot be written"))?;
+        file.write_all_at(&promise.encode(MAGIC), 0).map_err(io("cannot be written"))?;
         file.sync_all().map_err(io("cannot be synced"))?;
         std::fs::rename(&fresh, &path).map_err(io("cannot be named"))?;
         File::open(directory).and_then(|d| d.sync_all()).map_err(io("cannot be synced"))?;
@@ -63,27 +61,11 @@ impl Head {
 
     /// Says that a promise is in the database and synced. Not synced itself: after a power cut it may say less than
     /// there is, never more.
-    pub(super) fn advance(&self, promise: Promise) -> Result<(), JournalError> {
-        self.file.write_all_at(&encode(promise), 0).map_err(|e| JournalError::io(&self.path, "cannot be written", e))
+    pub(super) fn advance(&self, promise: Mark) -> Result<(), DiskError> {
+        self.file.write_all_at(&promise.encode(MAGIC), 0).map_err(|e| DiskError::io(&self.path, "cannot be written", e))
     }
 }
 
 pub(super) fn path(directory: &Path) -> PathBuf {
     directory.join("head")
-}
-
-fn encode(promise: Promise) -> [u8; SIZE] {
-    let mut bytes = [0; SIZE];
-    bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..16].copy_from_slice(&promise.database.to_be_bytes());
-    bytes[16..24].copy_from_slice(&promise.number.to_be_bytes());
-    let sum = Sha256::digest(&bytes[..24]);
-    bytes[24..].copy_from_slice(&sum[..8]);
-    bytes
-}
-
-fn decode(bytes: &[u8; SIZE]) -> Option<Promise> {
-    let word = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_be_bytes);
-    let promise = Promise { database: word(8)?, number: word(16)? };
-    (encode(promise) == *bytes).then_some(promise)
 }
