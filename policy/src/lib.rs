@@ -8,6 +8,7 @@ mod identity;
 mod judgement;
 mod matrix;
 mod policy;
+pub mod token;
 mod visible;
 mod whitelist;
 

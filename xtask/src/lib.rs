@@ -9,6 +9,7 @@ mod demo;
 pub mod error;
 mod r#gen;
 pub mod interrupt;
+pub mod issuer;
 mod machine;
 pub mod node;
 mod run;

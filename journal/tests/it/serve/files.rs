@@ -59,7 +59,9 @@ fn verify_says_where_the_chain_ends() {
     assert!(hash.is_some_and(|hash| hash.len() == 64), "{said}");
     let output = verify(&[], &site.path("nothing"));
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing: the records are damaged: there is no journal"));
+    assert!(
+        String::from_utf8(output.stderr).unwrap().contains("nothing: the records are damaged: there is no journal")
+    );
     let member = site.start();
     runtime().block_on(async {
         let (mut uplink, _) = Uplink::of(&site, member.address, &site.node("n1"), 7).await.unwrap();
