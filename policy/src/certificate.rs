@@ -5,6 +5,7 @@
 //! **Not here:** whether the certificate is to be believed. That is for whoever verified its chain, before this is asked.
 
 use pact_proto::model::NodeName;
+use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 const SCHEME: &str = "pact:";
@@ -35,6 +36,48 @@ pub enum BadCertificate {
     /// It names something else.
     #[error("{0:?} is neither pact://node/<name> nor pact://member/<number>")]
     NoMachine(String),
+}
+
+/// SHA-256 of a public key, as certificates have it (SubjectPublicKeyInfo, DER).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyThumbprint([u8; 32]);
+
+/// Who is at the other end of a connection whose handshake an `Authority` has let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Visitor {
+    /// A machine of the site.
+    Machine(Machine),
+    /// Somebody who has this key.
+    Person(KeyThumbprint),
+}
+
+impl KeyThumbprint {
+    /// Of the key in a certificate.
+    pub fn of(der: &[u8]) -> Result<Self, BadCertificate> {
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|_| BadCertificate::Unreadable)?;
+        Ok(Self(Sha256::digest(certificate.public_key().raw).into()))
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// From as many bytes as it has.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+/// Who shows this certificate.
+pub fn visitor(der: &[u8]) -> Result<Visitor, BadCertificate> {
+    match machine(der) {
+        Ok(machine) => Ok(Visitor::Machine(machine)),
+        Err(BadCertificate::NoName) => KeyThumbprint::of(der).map(Visitor::Person),
+        Err(bad @ (BadCertificate::Unreadable | BadCertificate::SeveralNames(_) | BadCertificate::NoMachine(_))) => {
+            Err(bad)
+        }
+    }
 }
 
 /// Whose certificate this is.

@@ -8,6 +8,7 @@ use pact_proto::model::{NodeName, Principal, Role};
 
 use crate::judgement::Place;
 use crate::policy::Policy;
+use crate::ticket::Ticket;
 
 /// The account at the other end of a socket, as the kernel says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,12 @@ impl Policy {
 }
 
 impl Identity {
+    /// Who a ticket is for.
+    pub fn of_ticket(ticket: &Ticket) -> Self {
+        let grant = ticket.grant();
+        Self(Who::Bound { principal: grant.principal.clone(), roles: grant.roles.clone() })
+    }
+
     /// The author of what they do on `node`.
     pub fn author(&self, node: &NodeName) -> Principal {
         match &self.0 {

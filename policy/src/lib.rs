@@ -3,11 +3,13 @@
 //! **Invariant:** anything missing or unknown is a refusal; a verdict has one constructor, `judge`.
 //! **Not here:** I/O, clocks, async; where policy and whitelist come from.
 
+pub mod authority;
 pub mod certificate;
 mod identity;
 mod judgement;
 mod matrix;
 mod policy;
+pub mod ticket;
 pub mod token;
 mod visible;
 mod whitelist;

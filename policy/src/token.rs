@@ -148,16 +148,18 @@ fn validation(issuer: &Issuer) -> Validation {
 }
 
 fn fault(error: &jsonwebtoken::errors::Error) -> TokenFault {
-    match error.kind() {
-        ErrorKind::InvalidSignature => TokenFault::Signature,
-        ErrorKind::InvalidAudience => TokenFault::Audience,
-        ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => TokenFault::Audience,
-        ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => {
-            TokenFault::Claim(claim.clone())
-        }
-        // The library's enumeration may grow; whatever it says more is a refusal too.
-        other => TokenFault::Unreadable(format!("{other:?}")),
+    let kind = error.kind();
+    if *kind == ErrorKind::InvalidSignature {
+        return TokenFault::Signature;
     }
+    if *kind == ErrorKind::InvalidAudience {
+        return TokenFault::Audience;
+    }
+    if let ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) = kind {
+        return if claim == "aud" { TokenFault::Audience } else { TokenFault::Claim(claim.clone()) };
+    }
+    // The library's enumeration may grow; whatever it says more is a refusal too.
+    TokenFault::Unreadable(error.to_string())
 }
 
 fn bearer(issuer: &Issuer, claims: &Map<String, Value>, now: Timestamp) -> Result<Bearer, TokenFault> {
@@ -171,12 +173,12 @@ fn bearer(issuer: &Issuer, claims: &Map<String, Value>, now: Timestamp) -> Resul
     {
         return Err(TokenFault::NotYet(begins));
     }
-    let issued = time(claims, "iat")?.unwrap_or(Timestamp::MIN);
+    let made = time(claims, "iat")?.unwrap_or(Timestamp::MIN);
     let claim = issuer.principal_claim();
     let principal = claims.get(claim).and_then(Value::as_str).and_then(|name| name.parse::<Principal>().ok());
     let principal = principal.filter(|name| !RESERVED.iter().any(|reserved| starts_with(name.as_str(), reserved)));
     let principal = principal.ok_or_else(|| TokenFault::Claim(claim.to_owned()))?;
-    Ok(Bearer { principal, roles: roles(claims.get(issuer.roles_claim())), issued, expires })
+    Ok(Bearer { principal, roles: roles(claims.get(issuer.roles_claim())), issued: made, expires })
 }
 
 fn starts_with(name: &str, reserved: &str) -> bool {

@@ -13,6 +13,17 @@ use crate::error::{Error, Result};
 /// The audience of every token that is not asked to be another's.
 pub const AUDIENCE: &str = "pact";
 
+/// How a provider signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signs {
+    /// RSA.
+    Rs256,
+    /// ECDSA on P-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
 /// Whoever has its keys makes tokens.
 pub struct Provider {
     /// The claim `iss`.
@@ -24,21 +35,21 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// One that nobody knows yet. HS256 has no key set, and `secret` is for that.
-    pub fn new(name: &str, algorithm: Algorithm) -> Result<Self> {
-        let key = match algorithm {
-            Algorithm::RS256 => {
+    /// One that nobody knows yet.
+    pub fn new(name: &str, signs: Signs) -> Result<Self> {
+        let (algorithm, key) = match signs {
+            Signs::Rs256 => {
                 let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
-                EncodingKey::from_rsa_der(pkcs1(&pair.serialize_der())?)
+                (Algorithm::RS256, EncodingKey::from_rsa_der(pkcs1(&pair.serialize_der())?))
             }
-            Algorithm::ES256 => {
-                EncodingKey::from_ec_der(&KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?.serialize_der())
+            Signs::Es256 => {
+                let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+                (Algorithm::ES256, EncodingKey::from_ec_der(&pair.serialize_der()))
             }
-            Algorithm::EdDSA => {
+            Signs::EdDsa => {
                 let pair = KeyPair::generate_for(&PKCS_ED25519)?;
-                EncodingKey::from_ed_der(&without_public_key(&pair.serialize_der())?)
+                (Algorithm::EdDSA, EncodingKey::from_ed_der(&without_public_key(&pair.serialize_der())?))
             }
-            other => return Err(Error::failed(format!("{other:?}: no key of this kind is made here"))),
         };
         Ok(Self { name: name.to_owned(), algorithm, key, kid: format!("{name}-1") })
     }

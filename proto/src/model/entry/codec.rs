@@ -60,7 +60,7 @@ impl Entry {
 impl From<&Entry> for v1::Entry {
     fn from(entry: &Entry) -> Self {
         Self {
-            event_time: Some(time(entry.event_time)),
+            event_time: Some(entry.event_time.into()),
             scope: Some(scope(&entry.scope)),
             author: entry.author.as_str().to_owned(),
             via: Some(via(&entry.via)),
@@ -102,14 +102,22 @@ impl TryFrom<v1::Entry> for Entry {
     }
 }
 
-fn time(at: Timestamp) -> v1::Time {
-    // Out of range in the year 2262; `saturating` there is not a loss that this release can see.
-    v1::Time { unix_nanos: i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX) }
+impl From<Timestamp> for v1::Time {
+    fn from(at: Timestamp) -> Self {
+        // Out of range in the year 2262; `saturating` there is not a loss that this release can see.
+        Self { unix_nanos: i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX) }
+    }
+}
+
+impl TryFrom<v1::Time> for Timestamp {
+    type Error = jiff::Error;
+    fn try_from(wire: v1::Time) -> Result<Self, jiff::Error> {
+        Self::from_nanosecond(i128::from(wire.unix_nanos))
+    }
 }
 
 fn read_time(wire: Option<&v1::Time>) -> Result<Timestamp, BadEntry> {
-    let nanos = wire.ok_or(BadEntry::Field("event time"))?.unix_nanos;
-    Timestamp::from_nanosecond(i128::from(nanos)).map_err(|_| BadEntry::Field("event time"))
+    wire.copied().and_then(|time| time.try_into().ok()).ok_or(BadEntry::Field("event time"))
 }
 
 fn scope(scope: &Scope) -> v1::Scope {
@@ -233,7 +241,7 @@ fn body(body: &Body) -> v1::entry::Body {
             data: piece.data.clone(),
         }),
         Body::Revoked { principal, before } => {
-            Wire::Revoked(v1::Revoked { principal: principal.to_string(), before: Some(time(*before)) })
+            Wire::Revoked(v1::Revoked { principal: principal.to_string(), before: Some((*before).into()) })
         }
         Body::TokenRefused { reason, from, more } => {
             Wire::TokenRefused(v1::TokenRefused { reason: reason.clone(), from: from.clone(), more: *more })
