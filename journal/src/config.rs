@@ -9,7 +9,9 @@ use std::num::NonZeroU64;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use pact_policy::token::{Development, Issuer, Issuers, SigningAlgorithm};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::consensus::MemberId;
 use crate::storage::Settings;
@@ -40,6 +42,43 @@ pub struct Config {
     /// Its private key.
     #[serde(default = "default_key")]
     pub key: PathBuf,
+    /// Identity providers whose tokens are accepted.
+    #[serde(default, rename = "issuer")]
+    pub issuers: Vec<Provider>,
+    /// A key that stands for an identity provider while there is none.
+    pub development: Option<DevelopmentKey>,
+}
+
+/// An identity provider.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// The claim `iss` of its tokens.
+    pub issuer: String,
+    /// The claim `aud` of those that are for pact.
+    pub audience: String,
+    /// How it signs, whatever a token says.
+    pub algorithm: SigningAlgorithm,
+    /// A file with its keys: a JWKS (RFC 7517).
+    pub jwks: PathBuf,
+    /// Which claim is the principal.
+    #[serde(default = "default_principal_claim")]
+    pub principal_claim: String,
+    /// Which claim names roles.
+    #[serde(default = "default_roles_claim")]
+    pub roles_claim: String,
+}
+
+/// A shared key, for HS256.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DevelopmentKey {
+    /// The claim `iss` of its tokens.
+    pub issuer: String,
+    /// The claim `aud` of those that are for pact.
+    pub audience: String,
+    /// The file that is the key, byte for byte.
+    pub key_file: PathBuf,
 }
 
 /// A configuration that cannot be used.
@@ -84,7 +123,9 @@ impl Config {
         let bytes = read(path, Secrecy::Public)?;
         let text = String::from_utf8(bytes).map_err(|_| ConfigError::wrong(path, "it is not UTF-8"))?;
         let config: Self = toml_edit::de::from_str(&text).map_err(|e| wrong_toml(path, &text, &e))?;
-        for named in [&config.data, &config.ca, &config.certificate, &config.key] {
+        let named = [&config.data, &config.ca, &config.certificate, &config.key].into_iter();
+        let named = named.chain(config.issuers.iter().map(|provider| &provider.jwks));
+        for named in named.chain(config.development.iter().map(|key| &key.key_file)) {
             if !named.is_absolute() {
                 return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
             }
@@ -93,6 +134,32 @@ impl Config {
             return Err(ConfigError::wrong(path, "cluster is empty"));
         }
         Ok(config)
+    }
+
+    /// Whose tokens are accepted, and the version of that: a hash of all that it says.
+    pub(crate) fn issuers(&self, path: &Path) -> Result<(Issuers, String), ConfigError> {
+        let (mut issuers, mut version) = (Issuers::default(), Sha256::new());
+        for Provider { issuer, audience, algorithm, jwks, principal_claim, roles_claim } in &self.issuers {
+            let keys = read(jwks, Secrecy::Public)?;
+            let said = [issuer, audience, algorithm.name(), principal_claim, roles_claim];
+            for said in said {
+                version.update([said.as_bytes(), b"\0"].concat());
+            }
+            version.update(&keys);
+            let made = Issuer::new(issuer, audience, *algorithm, &keys);
+            let made = made.map_err(|bad| ConfigError::wrong(jwks, bad.to_string()))?;
+            let added = issuers.add(made.claims(principal_claim, roles_claim));
+            added.map_err(|bad| ConfigError::wrong(path, bad.to_string()))?;
+        }
+        if let Some(DevelopmentKey { issuer, audience, key_file }) = &self.development {
+            let secret = read(key_file, Secrecy::Secret)?;
+            version.update([issuer.as_bytes(), b"\0", audience.as_bytes()].concat());
+            let made = Issuer::development(&Development { issuer, audience, secret: &secret });
+            let made = made.and_then(|made| issuers.add(made));
+            made.map_err(|bad| ConfigError::wrong(key_file, bad.to_string()))?;
+        }
+        let version = version.finalize();
+        Ok((issuers, version.iter().take(6).map(|byte| format!("{byte:02x}")).collect()))
     }
 
     /// Whose journal it is, and where.
@@ -159,6 +226,14 @@ fn default_key() -> PathBuf {
     "/etc/pact/journal.key".into()
 }
 
+fn default_principal_claim() -> String {
+    "sub".to_owned()
+}
+
+fn default_roles_claim() -> String {
+    "roles".to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -189,6 +264,22 @@ mod tests {
             (&format!("{LEAST}membre = 1"), "unknown field `membre`"),
             (&format!("{LEAST}data = \"journal\""), "is not an absolute path"),
             (&format!("{LEAST}cluster = \"\""), "cluster is empty"),
+            (&format!("{LEAST}[[issuer]]\nissuer = \"i\""), "missing field `audience`"),
+            (
+                &format!("{LEAST}[[issuer]]\nissuer = \"i\"\naudience = \"pact\"\nalgorithm = \"none\""),
+                "unknown variant `none`",
+            ),
+            (
+                &format!("{LEAST}[[issuer]]\nissuer = \"i\"\naudience = \"pact\"\nalgorithm = \"HS256\""),
+                "unknown variant `HS256`",
+            ),
+            (
+                &format!(
+                    "{LEAST}[[issuer]]\nissuer = \"i\"\naudience = \"pact\"\nalgorithm = \"ES256\"\njwks = \"keys\""
+                ),
+                "keys is not an absolute path",
+            ),
+            (&format!("{LEAST}[development]\nissuer = \"i\"\naudience = \"pact\""), "missing field `key_file`"),
         ] {
             let error = load(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");

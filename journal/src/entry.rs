@@ -30,6 +30,8 @@ impl Index {
     pub const AUTHOR: Self = Self(2);
     /// What kind of entry it is.
     pub const KIND: Self = Self(3);
+    /// Which line of which session it is about.
+    pub const LINE: Self = Self(4);
 }
 
 /// Under what an entry is found.

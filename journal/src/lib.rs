@@ -4,6 +4,7 @@
 //! **Not here:** what an entry means. A payload is bytes, and so is the key under which it is found; only the edge
 //! (`uplink`, `listing`) reads one.
 
+mod access;
 pub mod chain;
 pub mod config;
 pub mod consensus;
@@ -12,8 +13,13 @@ mod error;
 pub mod group;
 mod journal;
 pub mod listing;
+mod own;
+mod pace;
+mod registry;
 pub mod replay;
+mod revoked;
 mod serve;
+mod signer;
 mod start;
 pub mod storage;
 mod tls;

@@ -1,8 +1,11 @@
-//! The member's door: TLS, HTTP/2, one service behind it.
+//! The member's door: TLS, HTTP/2, and behind it one set of services for nodes and one for persons.
 //!
 //! **Invariant:** what is not verified costs a bounded time and a bounded number of places; what is has few connections
-//! each. A machine that vanished is noticed within half a minute.
-//! **Not here:** persons: they will come in by keys of their own, through this same door.
+//! each, and persons together have fewer than nodes, so that no crowd keeps a node out. A machine that vanished is
+//! noticed within half a minute.
+//! **Not here:** what somebody may do who is in (`uplink`, `access`, `session`).
+
+mod services;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,25 +15,20 @@ use std::time::Duration;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use pact_policy::certificate::{Machine, machine};
+use pact_policy::certificate::{self, KeyThumbprint, Machine};
 use pact_proto::model::NodeName;
-use pact_proto::wire::v1::journal_server::{Journal, JournalServer};
-use pact_proto::wire::v1::{UplinkReply, UplinkRequest};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
 
-use crate::entry::MOST_PAYLOAD;
+use crate::access::{Access, Person};
 use crate::uplink::{Caller, Uplinks};
 use crate::voice::Voice;
+use services::Services;
 
-/// The largest entry, and what stands around it.
-const LARGEST_MESSAGE: usize = MOST_PAYLOAD + 64 * 1024;
 /// How long accepting rests when it fails.
 const AGAIN: Duration = Duration::from_millis(100);
 /// Whoever does not say who it is for so long is nobody.
@@ -39,10 +37,12 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const MOST_HANDSHAKES: usize = 256;
 /// Of all nodes together.
 const MOST_CONNECTIONS: usize = 4096;
-/// Of one node: the one that it uses, and those that it does not know to be dead.
+/// Of all persons together: whoever has no ticket yet has only a key, and anybody has as many of those as they like.
+const MOST_PERSONS: usize = 1024;
+/// Of one node or key: the one that it uses, and those that it does not know to be dead.
 const MOST_OF_ONE: u32 = 4;
-/// Of one connection. An agent opens one; more are refused by HTTP/2 itself.
-const MOST_STREAMS: u32 = 4;
+/// Of one connection: an uplink, and sessions that a node passes on; more are refused by HTTP/2 itself.
+const MOST_STREAMS: u32 = 64;
 /// What a caller can make the member hold for it, beside the message that it sends.
 const WINDOW: u32 = 256 * 1024;
 /// A quiet connection is asked so often whether it is there, and has so long to answer.
@@ -52,30 +52,38 @@ const PONG: Duration = Duration::from_secs(20);
 const FIRST: Duration = Duration::from_secs(10);
 /// Longer names fit into no index.
 const LONGEST_NODE: usize = 240;
-/// Replies that wait for a node to read them.
-const PLACES: usize = 8;
 
 /// What all connections have in common.
 pub(crate) struct Door {
     acceptor: TlsAcceptor,
-    uplinks: Arc<Uplinks>,
+    rooms: Rooms,
     voice: Arc<Voice>,
     closing: watch::Receiver<bool>,
     handshakes: Arc<Semaphore>,
-    connections: Arc<Semaphore>,
+    nodes: Arc<Semaphore>,
+    persons: Arc<Semaphore>,
     seats: Seats,
 }
 
+/// What is behind the door.
+#[derive(Clone)]
+pub(crate) struct Rooms {
+    pub(crate) uplinks: Arc<Uplinks>,
+    pub(crate) access: Arc<Access>,
+}
+
+/// Who is in.
+#[derive(Clone, Debug)]
+enum Visitor {
+    Node(Caller),
+    Person(Person),
+}
+
 impl Door {
-    pub(crate) fn new(
-        acceptor: TlsAcceptor,
-        uplinks: Arc<Uplinks>,
-        voice: Arc<Voice>,
-        closing: watch::Receiver<bool>,
-    ) -> Self {
+    pub(crate) fn new(acceptor: TlsAcceptor, rooms: Rooms, voice: Arc<Voice>, closing: watch::Receiver<bool>) -> Self {
         let places = |most| Arc::new(Semaphore::new(most));
-        let (handshakes, connections) = (places(MOST_HANDSHAKES), places(MOST_CONNECTIONS));
-        Self { acceptor, uplinks, voice, closing, handshakes, connections, seats: Seats::default() }
+        let (handshakes, nodes, persons) = (places(MOST_HANDSHAKES), places(MOST_CONNECTIONS), places(MOST_PERSONS));
+        Self { acceptor, rooms, voice, closing, handshakes, nodes, persons, seats: Seats::default() }
     }
 
     /// Serves until the member closes, and then until every stream has been told so.
@@ -108,37 +116,40 @@ impl Door {
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, from: SocketAddr, place: OwnedSemaphorePermit) {
-        let (stream, caller) = match self.handshake(stream, from).await {
+        let (stream, visitor) = match self.handshake(stream, from).await {
             Ok(verified) => verified,
             Err(why) => return self.voice.say(&format!("{from}: {why}")),
         };
         drop(place);
-        let Ok(_place) = Arc::clone(&self.connections).try_acquire_owned() else {
-            return self.voice.say(&format!("{from}: {MOST_CONNECTIONS} connections are open, and no more"));
+        let (places, most, who) = match &visitor {
+            Visitor::Node(caller) => (&self.nodes, MOST_CONNECTIONS, Sitter::Node(caller.node.clone())),
+            Visitor::Person(person) => (&self.persons, MOST_PERSONS, Sitter::Person(person.key)),
         };
-        let Some(_seat) = self.seats.enter(caller.node.clone().ok()) else {
-            return self.voice.say(&format!("{from}: {MOST_OF_ONE} connections of that machine are open, and no more"));
+        let Ok(_place) = Arc::clone(places).try_acquire_owned() else {
+            return self.voice.say(&format!("{from}: {most} connections are open, and no more"));
         };
-        self.talk(stream, caller).await;
+        let Some(_seat) = self.seats.enter(who) else {
+            return self.voice.say(&format!("{from}: {MOST_OF_ONE} connections of the same are open, and no more"));
+        };
+        self.talk(stream, visitor, from).await;
     }
 
     /// Who it is, or why it is nobody.
-    async fn handshake(&self, stream: TcpStream, from: SocketAddr) -> Result<(TlsStream<TcpStream>, Caller), String> {
+    async fn handshake(&self, stream: TcpStream, from: SocketAddr) -> Result<(TlsStream<TcpStream>, Visitor), String> {
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
         let stream = match timeout(HANDSHAKE, self.acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(format!("TLS: {error}")),
+            Ok(Err(error)) => return Err(told(&error)),
             Err(_) => return Err(format!("TLS: no handshake within {} s", HANDSHAKE.as_secs())),
         };
         let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let node = leaf.ok_or_else(|| "there is none".to_owned()).and_then(|leaf| node(leaf));
-        Ok((stream, Caller { from, node: node.map_err(|why| format!("certificate: {why}")) }))
+        let who = leaf.ok_or_else(|| "there is none".to_owned()).and_then(|leaf| who(leaf, from));
+        who.map(|who| (stream, who)).map_err(|why| format!("certificate: {why}"))
     }
 
-    async fn talk(&self, stream: TlsStream<TcpStream>, caller: Caller) {
-        let (from, asked) = (caller.from, Arc::new(Notify::new()));
-        let service = Service { uplinks: Arc::clone(&self.uplinks), caller, asked: Arc::clone(&asked) };
-        let service = JournalServer::new(service).max_decoding_message_size(LARGEST_MESSAGE);
+    async fn talk(&self, stream: TlsStream<TcpStream>, visitor: Visitor, from: SocketAddr) {
+        let asked = Arc::new(Notify::new());
+        let service = Services::new(self.rooms.clone(), visitor, Arc::clone(&asked));
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)
@@ -163,29 +174,52 @@ impl Door {
     }
 }
 
-/// Only nodes have something to say here.
-fn node(leaf: &[u8]) -> Result<NodeName, String> {
-    match machine(leaf) {
-        Ok(Machine::Node(name)) if name.as_str().len() <= LONGEST_NODE => Ok(name),
-        Ok(Machine::Node(_)) => Err(format!("the name of a node has more than {LONGEST_NODE} bytes")),
-        Ok(member @ Machine::Member(_)) => Err(format!("it is that of {member}, and only a node sends records")),
+/// What is wrong with a handshake; what is ours in it, in our words.
+fn told(error: &std::io::Error) -> String {
+    let of_tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    if let Some(rustls::Error::InvalidCertificate(rustls::CertificateError::Other(bad))) = of_tls {
+        return format!("certificate: {}", bad.0);
+    }
+    format!("TLS: {error}")
+}
+
+/// Members have nothing to say to each other here yet.
+fn who(leaf: &[u8], from: SocketAddr) -> Result<Visitor, String> {
+    match certificate::visitor(leaf) {
+        Ok(certificate::Visitor::Person(key)) => Ok(Visitor::Person(Person { key, from })),
+        Ok(certificate::Visitor::Machine(Machine::Node(node))) if node.as_str().len() <= LONGEST_NODE => {
+            Ok(Visitor::Node(Caller { from, node }))
+        }
+        Ok(certificate::Visitor::Machine(Machine::Node(_))) => {
+            Err(format!("the name of a node has more than {LONGEST_NODE} bytes"))
+        }
+        Ok(certificate::Visitor::Machine(member @ Machine::Member(_))) => {
+            Err(format!("it is that of {member}, and only a node sends records"))
+        }
         Err(bad) => Err(bad.to_string()),
     }
 }
 
-/// How many connections each machine has; those that are none share one account.
+/// Who has connections.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sitter {
+    Node(NodeName),
+    Person(KeyThumbprint),
+}
+
+/// How many connections each has.
 #[derive(Clone, Default)]
 struct Seats {
-    taken: Arc<Mutex<BTreeMap<Option<NodeName>, u32>>>,
+    taken: Arc<Mutex<BTreeMap<Sitter, u32>>>,
 }
 
 struct Seat {
-    of: Option<NodeName>,
+    of: Sitter,
     seats: Seats,
 }
 
 impl Seats {
-    fn enter(&self, of: Option<NodeName>) -> Option<Seat> {
+    fn enter(&self, of: Sitter) -> Option<Seat> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(of.clone()).or_default();
         if *count >= MOST_OF_ONE {
@@ -205,23 +239,5 @@ impl Drop for Seat {
                 taken.remove(&self.of);
             }
         }
-    }
-}
-
-struct Service {
-    uplinks: Arc<Uplinks>,
-    caller: Caller,
-    asked: Arc<Notify>,
-}
-
-#[tonic::async_trait]
-impl Journal for Service {
-    type UplinkStream = ReceiverStream<Result<UplinkReply, Status>>;
-
-    async fn uplink(&self, request: Request<Streaming<UplinkRequest>>) -> Result<Response<Self::UplinkStream>, Status> {
-        self.asked.notify_one();
-        let (out, replies) = mpsc::channel(PLACES);
-        tokio::spawn(Arc::clone(&self.uplinks).run(self.caller.clone(), request.into_inner(), out));
-        Ok(Response::new(ReceiverStream::new(replies)))
     }
 }

@@ -10,12 +10,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::access::Access;
 use crate::config::{Config, ConfigError};
 use crate::consensus::RaftSettings;
 use crate::journal::Journal;
-use crate::serve::Door;
+use crate::own::Own;
+use crate::pace::Pace;
+use crate::registry::Registry;
+use crate::revoked::Revoked;
+use crate::serve::{Door, Rooms};
 use crate::storage::Failed;
-use crate::tls::{self, TlsError};
+use crate::tls::{self, Member, TlsError};
 use crate::uplink::Uplinks;
 use crate::voice::Voice;
 
@@ -50,8 +55,10 @@ pub enum ServiceError {
 
 /// Runs a member until SIGTERM, SIGINT, or a failure of its files. `say` gets a line at a time, for whoever runs it.
 pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
-    let config = Config::load(config)?;
-    let acceptor = tls::acceptor(&config)?;
+    let path = config;
+    let config = Config::load(path)?;
+    let Member { acceptor, signer, authority } = tls::member(&config)?;
+    let (issuers, _version) = config.issuers(path)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody can know that there is something to end.
@@ -62,10 +69,20 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
         let journal = Arc::new(Journal::open(&config.settings(), RaftSettings::default()).await?);
         let (close, closing) = watch::channel(false);
         let voice = Arc::new(Voice::new(say));
-        let uplinks = Arc::new(Uplinks::new(Arc::clone(&journal), Arc::clone(&voice), closing.clone()));
+        let revoked = Revoked::start(&journal).map_err(|error| journal.stop(error))?;
+        let registry = Registry::default();
+        let known = (registry.clone(), revoked.clone());
+        let uplinks = Uplinks::new(Arc::clone(&journal), known, authority, Arc::clone(&voice), closing.clone());
+        if config.development.is_some() {
+            say("a development key is configured: whoever has it is anybody; a site that works has none");
+        }
+        let own = Own::new(Arc::clone(&journal));
+        let (pace, speaks) = (Pace::default(), Arc::clone(&voice));
+        let access = Access { issuers, signer, registry, revoked, own, voice: speaks, pace };
+        let rooms = Rooms { uplinks: Arc::new(uplinks), access: Arc::new(access) };
         let address = listener.local_addr()?;
         let (member, last) = (config.member, journal.reader().tip().seq.0);
-        let door = Arc::new(Door::new(acceptor, uplinks, voice, closing));
+        let door = Arc::new(Door::new(acceptor, rooms, voice, closing));
         say(&format!("member {member} of {:?} listens on {address}; its last record is {last}", config.cluster));
         live(&journal, door, listener, close, ended).await?;
         // Whoever still has it is a stream that did not hear; what was acknowledged is on disk.

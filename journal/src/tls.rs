@@ -1,22 +1,24 @@
-//! Who may connect: machines that the site's authority has given a certificate.
+//! Who may connect: machines that the site's authority has given a certificate, and persons with a key of their own.
 //!
-//! **Invariant:** TLS 1.3 only; a caller without a certificate, or with one that does not chain to the authority, is
-//! out of date or not for clients, does not get through the handshake. Every connection is verified anew: there are no
-//! tickets to resume one.
-//! **Not here:** which machine it is (`pact_policy::certificate`), and what that may do.
+//! **Invariant:** TLS 1.3 only; a caller without a certificate, or with a machine's that does not chain to the
+//! authority, is out of date or not for clients, does not get through the handshake. Every connection is verified anew:
+//! nothing resumes one.
+//! **Not here:** who it is (`pact_policy::certificate`), and what that may do.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use pact_policy::authority::Authority;
 use pact_policy::certificate::{BadCertificate, Machine, machine};
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientCertVerifierBuilder, NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::server::NoServerSessionStorage;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, ConfigError, Secrecy, read};
+use crate::signer::Signer;
 
 /// Certificates that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -37,25 +39,35 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-/// Takes connections as the configuration says.
-pub(crate) fn acceptor(config: &Config) -> Result<TlsAcceptor, TlsError> {
+/// What a member is to others.
+pub(crate) struct Member {
+    /// Takes connections.
+    pub(crate) acceptor: TlsAcceptor,
+    /// Signs tickets.
+    pub(crate) signer: Signer,
+    /// Knows who is of the site.
+    pub(crate) authority: Authority,
+}
+
+/// As the configuration says.
+pub(crate) fn member(config: &Config) -> Result<Member, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let chain = certificates(&config.certificate)?;
     is_ours(config, &chain)?;
     let key = read(&config.key, Secrecy::Secret)?;
     let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|_| ConfigError::wrong(&config.key, "it has no private key in PEM"))?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&config.ca)?), Arc::clone(&provider));
-    let verifier = ClientCertVerifierBuilder::build(verifier)
-        .map_err(|error| ConfigError::wrong(&config.ca, error.to_string()))?;
+    let signer = Signer::new(&key, &chain)?;
+    let authority = Authority::new(certificates(&config.ca)?);
+    let authority = authority.map_err(|error| ConfigError::wrong(&config.ca, error.to_string()))?;
     let mut server = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::new(authority.clone()))
         .with_single_cert(chain, key)?;
     server.alpn_protocols = vec![b"h2".to_vec()];
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.send_tls13_tickets = 0;
-    Ok(TlsAcceptor::from(Arc::new(server)))
+    Ok(Member { acceptor: TlsAcceptor::from(Arc::new(server)), signer, authority })
 }
 
 /// The certificates in a file, at least one.
@@ -65,14 +77,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError
         .collect::<Result<_, _>>()
         .map_err(|_| ConfigError::wrong(path, "its PEM cannot be read"))?;
     if found.is_empty() { Err(ConfigError::wrong(path, "it has no certificate in PEM")) } else { Ok(found) }
-}
-
-fn roots(path: &Path) -> Result<RootCertStore, ConfigError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| ConfigError::wrong(path, error.to_string()))?;
-    }
-    Ok(roots)
 }
 
 /// A member that shows another's certificate would be taken for it.

@@ -14,17 +14,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use pact_policy::authority::Authority;
 use pact_proto::model::{NodeName, SpoolEpoch};
 use pact_proto::wire::v1::uplink_reply::Kind;
-use pact_proto::wire::v1::{Acknowledged, Hello, UplinkRefused, UplinkReply, UplinkRequest, Welcome};
+use pact_proto::wire::v1::{Acknowledged, Hello, Revocations, UplinkRefused, UplinkReply, UplinkRequest, Welcome};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
 use crate::error::JournalError;
 use crate::journal::Journal;
+use crate::own::{ANSWER, Own};
+use crate::registry::Registry;
+use crate::revoked::Revoked;
 use crate::storage::Reader;
 use crate::voice::Voice;
+pub(crate) use admission::item;
 use admission::{Origin, Rejection};
 use rejections::Rejections;
 use turns::Turns;
@@ -35,21 +41,22 @@ const AHEAD: usize = 4;
 const ROOM: usize = 64 << 20;
 /// A node that was let in says from which spool it sends.
 const HELLO: Duration = Duration::from_secs(10);
-/// A journal that has no answer for so long is said to have none.
-const ANSWER: Duration = Duration::from_secs(10);
 /// A node that does not read what it is told for so long is gone.
 const READ: Duration = Duration::from_secs(30);
 
 /// What goes out on a stream.
 pub(crate) type Replies = mpsc::Sender<Result<UplinkReply, Status>>;
 
-/// Who has connected.
+/// What is told of revocations when there is nothing to tell: that the journal is there.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// A node that has connected.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     /// From where.
     pub(crate) from: SocketAddr,
-    /// Which node, or why it is none.
-    pub(crate) node: Result<NodeName, String>,
+    /// Which, as its certificate says.
+    pub(crate) node: NodeName,
 }
 
 /// What all streams have in common.
@@ -58,6 +65,9 @@ pub(crate) struct Uplinks {
     turns: Turns,
     room: Arc<Semaphore>,
     rejections: Rejections,
+    registry: Registry,
+    revoked: Revoked,
+    authority: Authority,
     voice: Arc<Voice>,
     closing: watch::Receiver<bool>,
 }
@@ -76,10 +86,16 @@ enum Over {
 }
 
 impl Uplinks {
-    pub(crate) fn new(journal: Arc<Journal>, voice: Arc<Voice>, closing: watch::Receiver<bool>) -> Self {
-        let rejections = Rejections::new(Arc::clone(&journal));
+    pub(crate) fn new(
+        journal: Arc<Journal>,
+        (registry, revoked): (Registry, Revoked),
+        authority: Authority,
+        voice: Arc<Voice>,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
+        let rejections = Rejections::new(Own::new(Arc::clone(&journal)));
         let room = Arc::new(Semaphore::new(ROOM));
-        Self { journal, turns: Turns::default(), room, rejections, voice, closing }
+        Self { journal, turns: Turns::default(), room, rejections, registry, revoked, authority, voice, closing }
     }
 
     /// One stream, to its end.
@@ -94,23 +110,16 @@ impl Uplinks {
     }
 
     async fn serve(&self, caller: &Caller, mut requests: Streaming<UplinkRequest>, out: &Replies) -> Over {
-        let node = match &caller.node {
-            Ok(node) => node.clone(),
-            Err(why) => {
-                self.voice.say(&format!("{}: {why}", caller.from));
-                return Over::Ended(why.clone());
-            }
-        };
         let hello = match timeout(HELLO, reading::hello(&mut requests)).await {
             Ok(Ok(hello)) => hello,
             Ok(Err(over)) => return over,
             Err(_) => return Over::Ended(format!("hello: none came within {} s", HELLO.as_secs())),
         };
-        let claim = self.turns.claim(&node);
+        let claim = self.turns.claim(&caller.node);
         tokio::select! {
             over = async {
                 let _turn = claim.turn().await;
-                self.take(node, &hello, &mut requests, out).await
+                self.take(caller.node.clone(), &hello, &mut requests, out).await
             } => over,
             () = claim.replaced() => Over::Ended("another stream of this node has begun".to_owned()),
         }
@@ -124,7 +133,9 @@ impl Uplinks {
         requests: &mut Streaming<UplinkRequest>,
         out: &Replies,
     ) -> Over {
-        let origin = Origin { node, epoch: SpoolEpoch(hello.epoch) };
+        let presence = self.registry.enter(&node, hello);
+        let authority = self.authority.clone();
+        let origin = Origin { node, epoch: SpoolEpoch(hello.epoch), authority };
         let next = match self.next_number(&origin).await {
             Ok(next) => next,
             Err(over) => return over,
@@ -133,14 +144,34 @@ impl Uplinks {
             return over;
         }
         let (batches, waiting) = mpsc::channel(AHEAD);
-        let (read, appended) = tokio::join!(
-            reading::read(&origin, next, requests, batches, &self.room),
-            appending::append(&self.journal, next, waiting, out),
-        );
-        match appended {
+        let taking = async {
+            let (read, appended) = tokio::join!(
+                reading::read(&origin, &presence, next, requests, batches, &self.room),
+                appending::append(&self.journal, next, waiting, out),
+            );
             // What came before the end of reading is in the log, and acknowledged.
-            Ok(()) => read,
-            Err(over) => over,
+            appended.err().unwrap_or(read)
+        };
+        tokio::select! {
+            over = taking => over,
+            over = self.tell_revocations(out) => over,
+        }
+    }
+
+    /// Everything that a ticket could still be about, again when there is more, and in between that this is there.
+    async fn tell_revocations(&self, out: &Replies) -> Over {
+        let mut changes = self.revoked.changes();
+        let mut revocations = self.revoked.recent(Timestamp::now());
+        loop {
+            changes.mark_unchanged();
+            if let Err(over) = tell(out, Kind::Revocations(revocations)).await {
+                return over;
+            }
+            revocations = match timeout(BEAT, changes.changed()).await {
+                Ok(Ok(())) => self.revoked.recent(Timestamp::now()),
+                Ok(Err(_)) => return Over::Gone,
+                Err(_) => Revocations::default(),
+            };
         }
     }
 
@@ -152,7 +183,7 @@ impl Uplinks {
             Ok(Err(error)) => return Err(Over::Ended(error.to_string())),
             Err(_) => return Err(no_answer()),
         }
-        let Origin { node, epoch } = origin.clone();
+        let (node, epoch) = (origin.node.clone(), origin.epoch);
         let last = look(&self.journal, move |reader| reader.acknowledged(&node, epoch)).await?;
         Ok(last.0.saturating_add(1))
     }
@@ -177,7 +208,7 @@ impl Uplinks {
     }
 
     async fn reject(&self, caller: &Caller, rejection: &Rejection) {
-        let Ok(node) = &caller.node else { return };
+        let node = &caller.node;
         let Rejection { number, reason } = rejection;
         self.voice.say(&format!("{}: {node}: entry {number} is not taken: {reason}", caller.from));
         if let Err(error) = self.rejections.record(node, rejection).await {

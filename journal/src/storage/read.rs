@@ -40,6 +40,11 @@ impl Reader {
         *self.tip.borrow()
     }
 
+    /// Waits until there is an entry beyond this one; false when the journal was closed.
+    pub(crate) async fn grown(&self, beyond: Seq) -> bool {
+        self.tip.clone().wait_for(|tip| tip.seq > beyond).await.is_ok()
+    }
+
     /// One entry; `None` where the chain is not that long.
     pub fn get(&self, seq: Seq) -> Result<Option<Committed>, JournalError> {
         if seq.0 == 0 || seq > self.tip().seq { Ok(None) } else { self.read(seq).map(Some) }

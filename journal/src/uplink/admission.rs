@@ -4,15 +4,17 @@
 //! it; its bytes go into the log as they came.
 //! **Why:** root on a node can write into its spool what it likes. It can lie about that node, and about nothing else.
 
-use pact_proto::model::entry::{Body, Entry, Via};
-use pact_proto::model::{Kind, NodeName, Scope, SpoolEpoch, SpoolPosition};
+use pact_policy::authority::Authority;
+use pact_policy::ticket::{Audience, Ticket};
+use pact_proto::model::entry::{Body, Credential, Entry, Via};
+use pact_proto::model::{Kind, LineId, NodeName, Scope, SessionId, SpoolEpoch, SpoolPosition};
 use pact_proto::wire::v1;
 use prost::Message;
 
 use crate::entry::{Index, Item, Key};
 
 /// How authors begin whom only a certificate makes: machines of the site.
-pub(crate) const MACHINE: &str = "pact:";
+const MACHINE: &str = "pact:";
 /// How authors begin to whom nobody is bound.
 const ACCOUNT: &str = "unix:";
 
@@ -21,6 +23,8 @@ const ACCOUNT: &str = "unix:";
 pub(crate) struct Origin {
     pub(crate) node: NodeName,
     pub(crate) epoch: SpoolEpoch,
+    /// Who may have signed the tickets that its entries show.
+    pub(crate) authority: Authority,
 }
 
 /// Which number may come now.
@@ -72,7 +76,7 @@ impl Origin {
     }
 
     fn is_from_here(&self, position: &SpoolPosition) -> Result<(), String> {
-        let Self { node, epoch } = self;
+        let Self { node, epoch, .. } = self;
         if position.node != *node {
             return Err(format!("it is of {}, and {node} sent it", position.node));
         }
@@ -99,6 +103,7 @@ impl Origin {
         if is_foreign || author.starts_with(MACHINE) {
             return Err(format!("its author is {author:?}, and {node} cannot vouch for that"));
         }
+        self.is_ticket_good(entry)?;
         match &entry.body {
             Body::UplinkRejected { .. } | Body::Revoked { .. } | Body::TokenRefused { .. } => {
                 Err("only a member of the journal says that".to_owned())
@@ -115,6 +120,26 @@ impl Origin {
     }
 }
 
+impl Origin {
+    /// A node says of somebody who came from elsewhere what a ticket for it bears out. Not when: its clock may be wrong,
+    /// and a line may run longer than its ticket.
+    fn is_ticket_good(&self, entry: &Entry) -> Result<(), String> {
+        let signed = match &entry.credential {
+            Some(Credential::Ticket(signed)) => signed,
+            Some(Credential::Peer { .. }) | None => return Ok(()),
+        };
+        let ticket = Ticket::read(signed, &self.authority).map_err(|fault| format!("its ticket: {fault}"))?;
+        let grant = ticket.grant();
+        if grant.audience != Audience::Node(self.node.clone()) {
+            return Err(format!("its ticket is for {}, and {} sent it", grant.audience, self.node));
+        }
+        if grant.principal != entry.author {
+            return Err(format!("its ticket is {}'s, and its author {}", grant.principal, entry.author));
+        }
+        Ok(())
+    }
+}
+
 /// What only the journal gives an entry is not there yet: it would be shown to whoever reads the bytes.
 fn is_fresh(stored: &[u8]) -> Result<(), String> {
     let wire = v1::Entry::decode(stored.get(1..).unwrap_or_default()).map_err(|_| "no entry".to_owned())?;
@@ -126,10 +151,18 @@ fn is_fresh(stored: &[u8]) -> Result<(), String> {
 pub(crate) fn item(entry: &Entry, stored: Vec<u8>) -> Item {
     let kind: Kind = entry.body.kind();
     let key = |index, value: String| Key { index, value: value.into_bytes() };
-    let keys = vec![
+    let mut keys = vec![
         key(Index::SCOPE, entry.scope.to_string()),
         key(Index::AUTHOR, entry.author.to_string()),
         key(Index::KIND, kind.name().to_owned()),
     ];
+    if let (Some(session), LineId(1..)) = (entry.session, entry.line) {
+        keys.push(Key { index: Index::LINE, value: line_key(session, entry.line) });
+    }
     Item { source: entry.position.clone(), keys, payload: stored }
+}
+
+/// Under what everything about one line is found.
+pub(crate) fn line_key(session: SessionId, line: LineId) -> Vec<u8> {
+    [session.as_bytes().as_slice(), &line.0.to_be_bytes()].concat()
 }

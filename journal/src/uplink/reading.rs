@@ -12,6 +12,7 @@ use tonic::{Status, Streaming};
 use super::Over;
 use super::admission::{Expected, Origin, Rejection};
 use crate::entry::{Item, MOST_PAYLOAD};
+use crate::registry::Presence;
 
 /// Several entries of one message have at most so many bytes together; one alone may have more.
 const MOST_TOGETHER: usize = 1 << 20;
@@ -36,6 +37,7 @@ pub(super) async fn hello(requests: &mut Streaming<UplinkRequest>) -> Result<Hel
 /// Reads entries until the stream ends, one is not taken, or nobody takes batches any more.
 pub(super) async fn read(
     origin: &Origin,
+    presence: &Presence,
     next_number: u64,
     requests: &mut Streaming<UplinkRequest>,
     batches: mpsc::Sender<Batch>,
@@ -44,7 +46,7 @@ pub(super) async fn read(
     let mut expected = Expected::UpTo(next_number);
     loop {
         let entries = tokio::select! {
-            message = entries(requests, expected) => message,
+            message = entries(requests, presence, expected) => message,
             () = batches.closed() => return Over::Gone,
         };
         let entries = match entries {
@@ -62,13 +64,19 @@ pub(super) async fn read(
     }
 }
 
-async fn entries(requests: &mut Streaming<UplinkRequest>, expected: Expected) -> Result<Vec<Vec<u8>>, Over> {
+async fn entries(
+    requests: &mut Streaming<UplinkRequest>,
+    presence: &Presence,
+    expected: Expected,
+) -> Result<Vec<Vec<u8>>, Over> {
     let number = expected.number();
-    let entries = match next(requests, number).await? {
-        None => return Err(Over::Gone),
-        Some(Kind::Hello(_)) => return Err(rejected(number, "hello came again")),
-        Some(Kind::Report(_)) => return Err(rejected(number, "reports are not taken by this release")),
-        Some(Kind::Entries(spooled)) => spooled.entries,
+    let entries = loop {
+        match next(requests, number).await? {
+            None => return Err(Over::Gone),
+            Some(Kind::Hello(_)) => return Err(rejected(number, "hello came again")),
+            Some(Kind::Report(report)) => presence.report(report),
+            Some(Kind::Entries(spooled)) => break spooled.entries,
+        }
     };
     match entries.as_slice() {
         [] => Err(rejected(number, "a message has no entries")),

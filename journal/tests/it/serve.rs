@@ -1,5 +1,6 @@
 //! A member as it is built: nodes send their records with real certificates, and everything is there once.
 
+mod access;
 mod caller;
 mod crash;
 mod entries;

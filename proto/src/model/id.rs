@@ -92,6 +92,16 @@ name!(
 );
 
 impl Principal {
+    /// A member of the journal, as an author: `pact://member/<number>`.
+    pub fn member(number: u64) -> Self {
+        Self(format!("pact://member/{number}"))
+    }
+
+    /// A node, as an author: `pact://node/<name>`. Of a name that is too long for that there is none.
+    pub fn node(name: &NodeName) -> Result<Self, InvalidName> {
+        format!("pact://node/{name}").parse()
+    }
+
     /// The author of what an account does to which nobody is bound: `unix:<user>@<node>`.
     /// An account without a name is `unix:#<uid>@<node>`.
     pub fn unbound(user: Option<&str>, uid: u32, node: &NodeName) -> Self {

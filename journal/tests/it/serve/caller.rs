@@ -39,7 +39,7 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) fn greeting(epoch: u64) -> Self {
-        let hello = Hello { version: "test".into(), address: String::new(), epoch, vcluster: String::new() };
+        let hello = Hello { version: "test".into(), address: String::new(), epoch, vcluster: "test".into() };
         Self { hello: Some(hello.encode_to_vec()), ..Self::default() }
     }
 
@@ -90,7 +90,7 @@ impl Way<'_> {
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|e| e.to_string())
     }
 
-    async fn channel(&self) -> Result<Channel, String> {
+    pub(crate) async fn channel(&self) -> Result<Channel, String> {
         let mut stream = Some(TokioIo::new(self.tls().await?));
         let connector = tower::service_fn(move |_: http::Uri| {
             std::future::ready(stream.take().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected)))
@@ -138,7 +138,18 @@ impl Uplink {
         (self.requests, _) = mpsc::channel(1);
     }
 
+    /// What it says next, but for revocations, which it tells everybody all the time.
     pub(crate) async fn next(&mut self) -> Result<Kind, String> {
+        loop {
+            match self.any().await? {
+                Kind::Revocations(_) => {}
+                other @ (Kind::Welcome(_) | Kind::Acknowledged(_) | Kind::Refused(_)) => return Ok(other),
+            }
+        }
+    }
+
+    /// What it says next.
+    pub(crate) async fn any(&mut self) -> Result<Kind, String> {
         let reply = timeout(PATIENCE, self.replies.message()).await.map_err(|_| "it says nothing")?;
         let reply = reply.map_err(|e| chain(&e))?.ok_or("the stream is over")?;
         Ok(reply.kind.unwrap())

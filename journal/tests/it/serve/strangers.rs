@@ -29,18 +29,18 @@ fn in_the_handshake(site: &Site) -> Vec<Stranger> {
     ]
 }
 
-fn by_name(site: &Site) -> Vec<Stranger> {
-    let leaf = |uris: &[&str]| Some(site.authority.leaf(&Asked::new(&["n1"], uris)).unwrap());
-    let member = Some(site.authority.member(2, &["localhost"]).unwrap());
-    let is_member = "it is that of pact://member/2, and only a node sends records";
-    let two = "it has 2 names that begin with pact:, and one is the most";
-    let no_name = "it has no name of the form pact://node/<name>";
-    let no_machine = "\"pact://node/N1\" is neither pact://node/<name> nor";
+/// Certificates of the site's authority that name no node.
+fn by_name(site: &Site) -> Vec<(&'static str, Leaf, &'static str)> {
+    let leaf = |uris: &[&str]| site.authority.leaf(&Asked::new(&["n1"], uris)).unwrap();
+    let member = site.authority.member(2, &["localhost"]).unwrap();
     vec![
-        ("a member", member, is_member, is_member),
-        ("two names", leaf(&["pact://node/n1", "pact://node/n2"]), two, two),
-        ("no name", leaf(&[]), no_name, no_name),
-        ("no machine", leaf(&["pact://node/N1"]), no_machine, no_machine),
+        ("a member", member, "it is that of pact://member/2, and only a node sends records"),
+        (
+            "two names",
+            leaf(&["pact://node/n1", "pact://node/n2"]),
+            "it has 2 names that begin with pact:, and one is the most",
+        ),
+        ("no machine", leaf(&["pact://node/N1"]), "\"pact://node/N1\" is neither pact://node/<name> nor"),
     ]
 }
 
@@ -63,15 +63,20 @@ fn strangers_do_not_come_in() {
             assert!(heard.contains(hears), "{what}: {heard}");
             is_named(&member, what, says);
         }
-        for (what, leaf, hears, says) in by_name(&site) {
-            let way = Way { to: member.address, ca: &ca, as_: leaf.as_ref(), window: None };
-            let mut uplink = way.open().await.unwrap();
-            // It may be refused before it has said anything.
-            let _sent = uplink.send(Raw::greeting(7)).await;
-            let (_, _, heard) = uplink.refused().await.unwrap();
-            assert!(heard.contains(hears), "{what}: {heard}");
+        for (what, leaf, says) in by_name(&site) {
+            let way = Way { to: member.address, ca: &ca, as_: Some(&leaf), window: None };
+            let refused = match way.open().await {
+                Err(refused) => refused,
+                Ok(mut uplink) => uplink.refused().await.unwrap_err(),
+            };
+            assert!(!refused.is_empty(), "{what}");
             is_named(&member, what, says);
         }
+        // A certificate without a name is a person's, whoever signed it, and a person has no records.
+        let person = site.authority.leaf(&Asked::new(&["n1"], &[])).unwrap();
+        let way = Way { to: member.address, ca: &ca, as_: Some(&person), window: None };
+        let refused = way.open().await.err().unwrap();
+        assert!(refused.contains("a person has nothing to ask of this service"), "{refused}");
     });
     member.stop();
     assert_eq!(site.records(), Vec::<String>::new());

@@ -1,0 +1,123 @@
+//! The services behind the door: which there are for whom.
+//!
+//! **Invariant:** a node reaches the uplink, a person reaches access; whatever else is asked for is not there.
+
+use std::convert::Infallible;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::body::Incoming;
+use pact_proto::wire::v1::access_server::AccessServer;
+use pact_proto::wire::v1::journal_server::JournalServer;
+use pact_proto::wire::v1::{ExchangeReply, ExchangeRequest, MembersReply, MembersRequest, UplinkReply, UplinkRequest};
+use pact_proto::wire::v1::{access_server, journal_server};
+use tokio::sync::{Notify, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
+use tonic::codegen::{Service, http};
+use tonic::server::NamedService;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Rooms, Visitor};
+use crate::access::Person;
+use crate::entry::MOST_PAYLOAD;
+use crate::uplink::Caller;
+
+/// The largest entry, and what stands around it.
+const LARGEST_MESSAGE: usize = MOST_PAYLOAD + 64 * 1024;
+/// A token, and the names of as many nodes as one may ask for.
+const LARGEST_REQUEST: usize = 2 << 20;
+/// Replies that wait for a node to read them.
+const PLACES: usize = 8;
+
+type Answer = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>;
+
+/// What one connection reaches.
+#[derive(Clone)]
+pub(super) struct Services {
+    doors: Doors,
+    asked: Arc<Notify>,
+}
+
+#[derive(Clone)]
+enum Doors {
+    Node(JournalServer<ForNode>),
+    Person(AccessServer<ForPerson>),
+}
+
+impl Services {
+    /// `asked` is notified when the first request comes.
+    pub(super) fn new(rooms: Rooms, visitor: Visitor, asked: Arc<Notify>) -> Self {
+        let doors = match visitor {
+            Visitor::Node(caller) => {
+                let server = JournalServer::new(ForNode { rooms, caller });
+                Doors::Node(server.max_decoding_message_size(LARGEST_MESSAGE))
+            }
+            Visitor::Person(person) => {
+                let server = AccessServer::new(ForPerson { rooms, person });
+                Doors::Person(server.max_decoding_message_size(LARGEST_REQUEST))
+            }
+        };
+        Self { doors, asked }
+    }
+}
+
+/// By the first part of the path, as gRPC has it.
+impl Service<http::Request<Incoming>> for Services {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Incoming>) -> Answer {
+        self.asked.notify_one();
+        let asked = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
+        match &mut self.doors {
+            Doors::Node(server) if asked == <JournalServer<ForNode> as NamedService>::NAME => server.call(request),
+            Doors::Person(server) if asked == <AccessServer<ForPerson> as NamedService>::NAME => server.call(request),
+            Doors::Node(_) => not_there("a node has nothing to ask of this service"),
+            Doors::Person(_) => not_there("a person has nothing to ask of this service"),
+        }
+    }
+}
+
+fn not_there(why: &'static str) -> Answer {
+    Box::pin(ready(Ok(Status::permission_denied(why).into_http())))
+}
+
+struct ForNode {
+    rooms: Rooms,
+    caller: Caller,
+}
+
+#[tonic::async_trait]
+impl journal_server::Journal for ForNode {
+    type UplinkStream = ReceiverStream<Result<UplinkReply, Status>>;
+
+    async fn uplink(&self, request: Request<Streaming<UplinkRequest>>) -> Result<Response<Self::UplinkStream>, Status> {
+        let (out, replies) = mpsc::channel(PLACES);
+        tokio::spawn(Arc::clone(&self.rooms.uplinks).run(self.caller.clone(), request.into_inner(), out));
+        Ok(Response::new(ReceiverStream::new(replies)))
+    }
+}
+
+struct ForPerson {
+    rooms: Rooms,
+    person: Person,
+}
+
+#[tonic::async_trait]
+impl access_server::Access for ForPerson {
+    async fn exchange(&self, request: Request<ExchangeRequest>) -> Result<Response<ExchangeReply>, Status> {
+        self.rooms.access.exchange(self.person, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn members(&self, request: Request<MembersRequest>) -> Result<Response<MembersReply>, Status> {
+        self.rooms.access.members(self.person, request.into_inner()).await.map(Response::new)
+    }
+}
