@@ -5,7 +5,9 @@
 //! (the way of the records to the journal), `serve` and `peer` (the door, and who stands there), `session` (who types
 //! what), `node` and `pace` (what sessions share).
 
+mod condition;
 pub mod config;
+mod door;
 mod host;
 mod launcher;
 mod link;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use pact_policy::authority::Authority;
 use pact_policy::{Place, Policy, Whitelist};
 
 use crate::link::{Launcher, Report};
 use crate::pace::Pace;
+use crate::peer::Who;
 use crate::spool::Spool;
 use crate::uplink::Uplink;
 
@@ -24,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) schemas: BTreeMap<String, String>,
     /// Where everything is on record.
     pub(crate) spool: Spool,
+    /// Who is of the site, where a journal is configured: who may have signed a ticket.
+    pub(crate) authority: Option<Authority>,
     /// What is known of the journal, where one is configured.
     pub(crate) uplink: Option<Uplink>,
     /// What makes hosts.
@@ -38,13 +42,15 @@ pub(crate) struct Node {
     pub(crate) sessions: Seats,
     /// How fast accounts may be refused.
     pub(crate) pace: Pace,
-    /// Open connections, with a session or without one yet.
+    /// Open connections of accounts of this node, with a session or without one yet.
     pub(crate) connections: Seats,
+    /// Open connections from other machines.
+    pub(crate) visitors: Seats,
 }
 
-/// What is open, counted by uid.
+/// What is open, counted by whose it is.
 #[derive(Default)]
-pub(crate) struct Seats(Mutex<BTreeMap<u32, u32>>);
+pub(crate) struct Seats(Mutex<BTreeMap<Who, u32>>);
 
 /// One more than is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,22 +64,22 @@ pub(crate) enum TooMany {
 /// A place among what is open; given back when dropped.
 pub(crate) struct Seat<'a> {
     seats: &'a Seats,
-    uid: u32,
+    who: Who,
 }
 
 impl Seats {
-    /// Takes a place for `uid`.
-    pub(crate) fn enter(&self, uid: u32, of_user: u32, on_node: u32) -> Result<Seat<'_>, TooMany> {
+    /// Takes a place.
+    pub(crate) fn enter(&self, who: &Who, of_user: u32, on_node: u32) -> Result<Seat<'_>, TooMany> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if open.values().sum::<u32>() >= on_node {
             return Err(TooMany::OnNode);
         }
-        let mine = open.entry(uid).or_default();
+        let mine = open.entry(who.clone()).or_default();
         if *mine >= of_user {
             return Err(TooMany::OfUser);
         }
         *mine += 1;
-        Ok(Seat { seats: self, uid })
+        Ok(Seat { seats: self, who: who.clone() })
     }
 
     /// How many there are.
@@ -85,7 +91,7 @@ impl Seats {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut open = self.seats.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mine) = open.get_mut(&self.uid) {
+        if let Some(mine) = open.get_mut(&self.who) {
             *mine = mine.saturating_sub(1);
         }
         open.retain(|_, count| *count > 0);
@@ -99,13 +105,13 @@ mod tests {
     #[test]
     fn places_are_bounded_and_given_back() {
         let sessions = Seats::default();
-        let first = sessions.enter(1000, 1, 2);
+        let first = sessions.enter(&Who::Account(1000), 1, 2);
         assert!(first.is_ok());
-        assert_eq!(sessions.enter(1000, 1, 2).err(), Some(TooMany::OfUser));
-        let _other = sessions.enter(1001, 1, 2);
-        assert_eq!(sessions.enter(1002, 1, 2).err(), Some(TooMany::OnNode));
+        assert_eq!(sessions.enter(&Who::Account(1000), 1, 2).err(), Some(TooMany::OfUser));
+        let _other = sessions.enter(&Who::Account(1001), 1, 2);
+        assert_eq!(sessions.enter(&Who::Account(1002), 1, 2).err(), Some(TooMany::OnNode));
         drop(first);
         assert_eq!(sessions.count(), 1);
-        assert!(sessions.enter(1000, 1, 2).is_ok());
+        assert!(sessions.enter(&Who::Account(1000), 1, 2).is_ok());
     }
 }

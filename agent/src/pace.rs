@@ -1,4 +1,4 @@
-//! How fast one account may be refused.
+//! How fast somebody may be refused.
 //!
 //! **Invariant:** a refusal is never dropped, it waits: its record is written, and whoever is refused too often is
 //! answered late.
@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::peer::Who;
+
 /// What one refusal costs, in the long run.
 const EACH: Duration = Duration::from_millis(100);
 /// What may be owed before anybody waits: two hundred mistakes.
@@ -15,18 +17,18 @@ const OWED: Duration = Duration::from_secs(20);
 /// Accounts that are remembered before those that owe nothing are forgotten.
 const MANY: usize = 1024;
 
-/// By uid: until when its refusals are paid for.
+/// Until when whose refusals are paid for.
 #[derive(Default)]
-pub(crate) struct Pace(Mutex<BTreeMap<u32, Instant>>);
+pub(crate) struct Pace(Mutex<BTreeMap<Who, Instant>>);
 
 impl Pace {
-    /// How long this refusal of `uid` waits.
-    pub(crate) fn wait(&self, uid: u32, now: Instant) -> Duration {
+    /// How long this refusal waits.
+    pub(crate) fn wait(&self, who: &Who, now: Instant) -> Duration {
         let mut paid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if paid.len() >= MANY {
             paid.retain(|_, until| *until > now);
         }
-        let until = paid.entry(uid).or_insert(now);
+        let until = paid.entry(who.clone()).or_insert(now);
         *until = (*until).max(now) + EACH;
         until.saturating_duration_since(now + OWED)
     }
@@ -39,10 +41,10 @@ mod tests {
     #[test]
     fn mistakes_are_free_and_floods_wait() {
         let (pace, now) = (Pace::default(), Instant::now());
-        assert!((0..200).all(|_| pace.wait(1000, now).is_zero()));
-        assert_eq!(pace.wait(1000, now), EACH);
-        assert_eq!(pace.wait(1000, now), 2 * EACH);
-        assert!(pace.wait(1001, now).is_zero());
-        assert!(pace.wait(1000, now + Duration::from_secs(60)).is_zero());
+        assert!((0..200).all(|_| pace.wait(&Who::Account(1000), now).is_zero()));
+        assert_eq!(pace.wait(&Who::Account(1000), now), EACH);
+        assert_eq!(pace.wait(&Who::Account(1000), now), 2 * EACH);
+        assert!(pace.wait(&Who::Account(1001), now).is_zero());
+        assert!(pace.wait(&Who::Account(1000), now + Duration::from_secs(60)).is_zero());
     }
 }

@@ -1,10 +1,12 @@
-//! Who is on the other end of a unix socket: the kernel says it, nobody else.
+//! Who is on the other end of a connection: of the unix socket the kernel says it, of the TLS door the key.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use nix::unistd::{Uid, User};
 use pact_policy::Peer;
-use pact_proto::model::entry::Credential;
+use pact_policy::certificate::KeyThumbprint;
+use pact_proto::model::Principal;
 use tokio::net::unix::UCred;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -12,13 +14,36 @@ use tokio::time::timeout;
 /// A directory service that does not answer in this time is not waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A process that connected.
+/// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    /// Its account.
-    pub(crate) peer: Peer,
-    /// Its process id at the time.
-    pub(crate) pid: u32,
+pub(crate) enum Caller {
+    /// A process of this node.
+    Account {
+        /// Its account.
+        peer: Peer,
+        /// Its process id at the time.
+        pid: u32,
+    },
+    /// Somebody on another machine, with this key. Who it is, a ticket says.
+    Remote {
+        /// The key that the connection was made with.
+        key: KeyThumbprint,
+        /// From where.
+        from: SocketAddr,
+    },
+}
+
+/// Whose places and mistakes are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Who {
+    /// An account of this node, by its uid.
+    Account(u32),
+    /// A key, before it is known whose.
+    Key(KeyThumbprint),
+    /// A person from another machine.
+    Person(Principal),
+    /// Everybody from other machines who is nobody: anybody makes as many keys as they like.
+    Strangers,
 }
 
 impl Caller {
@@ -27,12 +52,15 @@ impl Caller {
         let uid = credentials.uid();
         let user = timeout(PATIENCE, spawn_blocking(move || name(uid))).await.ok().and_then(Result::ok).flatten();
         let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
-        Self { peer: Peer { uid, user }, pid }
+        Self::Account { peer: Peer { uid, user }, pid }
     }
 
-    /// As it goes on record.
-    pub(crate) fn credential(&self) -> Credential {
-        Credential::Peer { uid: self.peer.uid, pid: self.pid, user: self.peer.user.clone() }
+    /// Whose mistakes these are, while nobody is known by a ticket.
+    pub(crate) fn unknown(&self) -> Who {
+        match self {
+            Self::Account { peer, .. } => Who::Account(peer.uid),
+            Self::Remote { .. } => Who::Strangers,
+        }
     }
 }
 

@@ -10,18 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use nix::unistd::{Group, Uid, chown};
 use pact_proto::wire::v1::shell_server::{Shell, ShellServer};
 use pact_proto::wire::v1::{ClientMessage, ServerMessage};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::node::Node;
-use crate::peer::Caller;
+use crate::peer::{Caller, Who};
 use crate::session;
 
 /// A line is 8 KiB, a piece of input 32 KiB; nothing that a client sends is larger.
@@ -36,6 +37,10 @@ const MOST_STREAMS: u32 = 4;
 const SEND_BUFFER: usize = 64 * 1024;
 /// What a client that does not read can make the agent hold for it, beside the channel.
 const WINDOW: u32 = 256 * 1024;
+
+/// A quiet connection is asked so often whether it is there, and has so long to answer.
+const PING: Duration = Duration::from_secs(10);
+const PONG: Duration = Duration::from_secs(20);
 
 /// The socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -138,13 +143,24 @@ async fn connection(node: Arc<Node>, stream: UnixStream) {
     let (of_user, on_node) = (2 * limits.sessions_per_user, 2 * limits.sessions_per_node);
     // Room for as many that are being refused as are open. More are closed without a word: who makes so many does
     // not listen. Before the account is looked up: while a directory service does not answer, callers pile up.
-    let Ok(_seat) = node.connections.enter(credentials.uid(), of_user, on_node) else { return };
+    let Ok(_seat) = node.connections.enter(&Who::Account(credentials.uid()), of_user, on_node) else { return };
     let caller = Caller::of(credentials).await;
-    let service = ShellServer::new(Service { node: Arc::clone(&node), caller })
+    talk(&node, stream, caller).await;
+}
+
+/// One connection, of whoever is known by it, to its end.
+pub(crate) async fn talk<S>(node: &Arc<Node>, stream: S, caller: Caller)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = ShellServer::new(Service { node: Arc::clone(node), caller })
         .max_decoding_message_size(LARGEST_MESSAGE)
         .max_encoding_message_size(LARGEST_ANSWER);
     // A connection that breaks ends its sessions; there is nobody left to tell.
     let _broken = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
         .max_concurrent_streams(MOST_STREAMS)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)

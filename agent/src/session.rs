@@ -7,6 +7,8 @@
 mod answer;
 mod attended;
 mod expansion;
+mod held;
+mod inbound;
 mod input;
 mod line;
 mod opening;
@@ -35,8 +37,10 @@ use tonic::{Status, Streaming};
 
 use crate::link::Host;
 use crate::node::Node;
-use crate::peer::Caller;
+use crate::peer::{Caller, Who};
 use crate::spool::{Draft, Stopped};
+use held::Held;
+use inbound::Inbound;
 use outbound::{ClientGone, Outbound};
 
 pub(crate) use outbound::PLACES;
@@ -51,6 +55,8 @@ enum Over {
     Left,
     /// The client vanished.
     Vanished,
+    /// What its author was let in by counts no more.
+    Revoked,
     /// The client did something that the protocol does not know.
     Protocol(&'static str),
     /// The spool has stopped, and so does the agent.
@@ -63,6 +69,7 @@ impl Over {
         match self {
             Self::Left => "the session was closed",
             Self::Vanished => "the client vanished",
+            Self::Revoked => "what was issued to this person was revoked",
             Self::Protocol(what) => what,
             Self::SpoolStopped => "the spool stopped",
         }
@@ -80,8 +87,8 @@ struct Session<'a> {
     node: &'a Node,
     id: SessionId,
     identity: Identity,
-    uid: u32,
-    credential: Credential,
+    who: Who,
+    proof: Proof,
     kind: SessionKind,
     style: Style,
     environment: Vec<String>,
@@ -91,14 +98,40 @@ struct Session<'a> {
     last_line: LineId,
 }
 
+/// How the author of a session was verified.
+enum Proof {
+    /// By the kernel.
+    Account(Credential),
+    /// By a ticket.
+    Ticket(Arc<Held>),
+}
+
+impl Proof {
+    /// The ticket, where it is one.
+    fn ticket(&self) -> Option<Arc<Held>> {
+        match self {
+            Self::Account(_) => None,
+            Self::Ticket(held) => Some(Arc::clone(held)),
+        }
+    }
+
+    /// As it goes on record.
+    fn credential(&self) -> Credential {
+        match self {
+            Self::Account(credential) => credential.clone(),
+            Self::Ticket(held) => held.credential(),
+        }
+    }
+}
+
 /// A session from its first message to its end.
 pub(crate) async fn run(
     node: Arc<Node>,
     caller: Caller,
-    mut inbound: Streaming<ClientMessage>,
+    messages: Streaming<ClientMessage>,
     out: mpsc::Sender<Result<ServerMessage, Status>>,
 ) {
-    let out = Outbound::new(out);
+    let (out, mut inbound) = (Outbound::new(out), Inbound::new(messages));
     let opened = tokio::select! {
         opened = opening::open(&node, &caller, &mut inbound, &out) => opened,
         () = out.gone() => return,
@@ -109,9 +142,9 @@ pub(crate) async fn run(
 }
 
 impl Session<'_> {
-    async fn serve(&mut self, inbound: &mut Streaming<ClientMessage>) -> Over {
+    async fn serve(&mut self, inbound: &mut Inbound) -> Over {
         loop {
-            let message = match next(inbound).await {
+            let message = match inbound.next().await {
                 Ok(message) => message,
                 Err(over) => return over,
             };
@@ -126,7 +159,8 @@ impl Session<'_> {
                 }
                 Kind::Complete(complete) => self.no_candidates(&complete).await,
                 Kind::Open(_) => Err(Over::Protocol("a session is opened once")),
-                Kind::Renew(_) => Err(Over::Protocol("this session has no ticket to renew")),
+                // Taken where messages come in.
+                Kind::Renew(_) => Ok(()),
             };
             if let Err(over) = handled {
                 return over;
@@ -145,13 +179,15 @@ impl Session<'_> {
         let reason = match over {
             Over::Left => "left".to_owned(),
             Over::Protocol(what) => format!("protocol: {what}"),
-            Over::Vanished | Over::SpoolStopped => over.reason().to_owned(),
+            Over::Vanished | Over::Revoked | Over::SpoolStopped => over.reason().to_owned(),
         };
         let draft = self.draft(LineId::NONE, None, Body::SessionClosed { reason });
         // A spool that has stopped ends the agent, which closes the session on its next start.
         let _stopped = self.node.spool.keep(draft);
-        if let Over::Protocol(what) = over {
-            self.out.fail(Status::invalid_argument(*what)).await;
+        match over {
+            Over::Protocol(what) => self.out.fail(Status::invalid_argument(*what)).await,
+            Over::Revoked => self.out.fail(Status::permission_denied(format!("access: {}", over.reason()))).await,
+            Over::Left | Over::Vanished | Over::SpoolStopped => {}
         }
     }
 
@@ -169,7 +205,7 @@ impl Session<'_> {
             line,
             policy_version: self.node.policy.version().to_owned(),
             request_hash,
-            credential: Some(self.credential.clone()),
+            credential: Some(self.proof.credential()),
             body,
         }
     }
@@ -181,7 +217,7 @@ impl Session<'_> {
     }
 
     async fn record_refusal(&self, line: LineId, request_hash: [u8; 32], refusal: &Refusal) -> Result<(), Over> {
-        tokio::time::sleep(self.node.pace.wait(self.uid, Instant::now())).await;
+        tokio::time::sleep(self.node.pace.wait(&self.who, Instant::now())).await;
         let body = Body::Refused(line_refused(refusal));
         self.record(self.draft(line, Some(request_hash), body)).await
     }
@@ -227,19 +263,5 @@ fn line_refused(refusal: &Refusal) -> LineRefused {
         line_sha256: (kept.len() < whole.len()).then(|| Sha256::digest(whole).into()),
         exit_code: refusal.code.number(),
         reason: refusal.reason.clone(),
-    }
-}
-
-/// The next message of the client; an empty one is one that this release does not know.
-async fn next(inbound: &mut Streaming<ClientMessage>) -> Result<Kind, Over> {
-    match inbound.message().await {
-        Ok(Some(ClientMessage { kind: Some(kind) })) => Ok(kind),
-        Ok(Some(ClientMessage { kind: None })) => Err(Over::Protocol("an unknown kind of message")),
-        Ok(None) => Err(Over::Vanished),
-        Err(status) => {
-            let unreadable = [tonic::Code::OutOfRange, tonic::Code::Internal, tonic::Code::InvalidArgument];
-            let is_unreadable = unreadable.contains(&status.code());
-            Err(if is_unreadable { Over::Protocol("a message that cannot be read") } else { Over::Vanished })
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! From a configuration to an agent that serves, and back to nothing.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,13 +8,16 @@ use std::time::Instant;
 use jiff::Timestamp;
 use pact_files::DiskError;
 use pact_policy::Place;
+use pact_policy::authority::Authority;
 use pact_proto::model::entry::Body;
 use pact_proto::model::{LineId, Principal};
+use pact_proto::wire::v1::Report;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Journal};
+use crate::door::Door;
 use crate::link::{Launcher, LinkError};
 use crate::node::{Node, Seats};
 use crate::pace::Pace;
@@ -21,7 +25,8 @@ use crate::sandbox::{SandboxError, cgroup};
 use crate::serve::{self, ServeError};
 use crate::spool::{self, AppendError, Draft, Spool};
 use crate::uplink::keys::Keys;
-use crate::{launcher, sandbox, source, uplink};
+use crate::uplink::{Greeting, Uplink};
+use crate::{condition, launcher, sandbox, source, uplink};
 
 /// Why an agent does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,15 @@ pub enum AgentError {
     /// The socket.
     #[error("socket: {0}")]
     Serve(#[from] ServeError),
+    /// The address for other machines.
+    #[error("listen: {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The runtime.
     #[error("runtime: {0}")]
     Io(#[from] std::io::Error),
@@ -72,16 +86,17 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
         reserve_bytes: config.spool_reserve_bytes,
     };
     let spool = Spool::open(&settings, move |error| drop(fail.send(error)))?;
-    let ways = config.journal.as_ref().map(|journal| journal.endpoint.clone()).zip(keys);
-    let (uplink, task) =
-        ways.map(|(endpoint, keys)| uplink::new(endpoint, keys, config.node.clone(), spool.clone())).unzip();
+    let place = Place { node: config.node, vcluster: config.vcluster };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let launcher = Launcher::new(channel)?;
         let sandbox = launcher.self_test().await?;
         let listener = serve::listen(&config.socket, &config.socket_group)?;
+        let Outside { authority, door, uplink, task, reports } =
+            Outside::open(config.journal.zip(keys), &place, &spool).await?;
         let node = Node {
-            place: Place { node: config.node, vcluster: config.vcluster },
+            place,
+            authority,
             policy,
             schemas: whitelist.programs().map(|p| (p.name().to_string(), p.schema().to_json())).collect(),
             whitelist,
@@ -93,9 +108,12 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             since: Instant::now(),
             sessions: Seats::default(),
             connections: Seats::default(),
+            visitors: Seats::default(),
             pace: Pace::default(),
         };
-        live(Arc::new(node), task, listener, &config.socket, failed).await
+        let node = Arc::new(node);
+        let outside = outside(Arc::clone(&node), door, task, reports);
+        Box::pin(live(node, outside, listener, &config.socket, failed)).await
     });
     // A thread that waits for a name server, or for a dead disk, is not waited for.
     runtime.shutdown_background();
@@ -104,25 +122,19 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
 
 async fn live(
     node: Arc<Node>,
-    uplink: Option<uplink::Task>,
+    outside: impl Future<Output = DiskError>,
     listener: UnixListener,
     socket: &Path,
     failed: oneshot::Receiver<DiskError>,
 ) -> Result<(), AgentError> {
     node.spool.append(started(&node)).await?;
-    let sending = async {
-        match uplink {
-            Some(uplink) => uplink.run().await,
-            None => std::future::pending().await,
-        }
-    };
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let ended = tokio::select! {
         never = serve::serve(Arc::clone(&node), listener) => match never {},
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         Ok(error) = failed => Err(error.into()),
-        error = sending => Err(error.into()),
+        error = outside => Err(error.into()),
         error = node.launcher.died() => {
             // What it started has nobody else to end it.
             node.groups.iter().for_each(|tree| cgroup::end_sessions(tree));
@@ -132,6 +144,65 @@ async fn live(
     // The next agent removes a socket that nobody answers on; so it is no error if this one cannot.
     let _left = std::fs::remove_file(socket);
     ended
+}
+
+/// What a node has to do with other machines. Without a journal it is nothing.
+#[derive(Default)]
+struct Outside {
+    authority: Option<Authority>,
+    door: Option<Door>,
+    uplink: Option<Uplink>,
+    task: Option<uplink::Task>,
+    reports: watch::Sender<Report>,
+}
+
+impl Outside {
+    async fn open(with: Option<(Journal, Keys)>, place: &Place, spool: &Spool) -> Result<Self, AgentError> {
+        let Some((journal, keys)) = with else { return Ok(Self::default()) };
+        let door = match journal.listen {
+            Some(address) => {
+                let listen = |source| AgentError::Listen { address, source };
+                Some(Door::open(address, keys.door()).await.map_err(listen)?)
+            }
+            None => None,
+        };
+        let told = match (&journal.advertise, &door) {
+            (Some(advertised), Some(_)) => advertised.to_string(),
+            (None, Some(door)) => door.address()?.to_string(),
+            (_, None) => String::new(),
+        };
+        let (reports, report) = watch::channel(Report::default());
+        let (authority, place) = (keys.authority(), place.clone());
+        let greeting = Greeting { place, address: told, report };
+        let (uplink, task) = uplink::new(journal.endpoint, keys, greeting, spool.clone());
+        Ok(Self { authority: Some(authority), door, uplink: Some(uplink), task: Some(task), reports })
+    }
+}
+
+/// Sends records on, takes sessions, and tells how the node is. Ends only where this node's own records cannot be read.
+async fn outside(
+    node: Arc<Node>,
+    door: Option<Door>,
+    task: Option<uplink::Task>,
+    reports: watch::Sender<Report>,
+) -> DiskError {
+    let sending = async {
+        match task {
+            Some(task) => task.run().await,
+            None => std::future::pending().await,
+        }
+    };
+    let serving = async {
+        match door {
+            Some(door) => door.serve(Arc::clone(&node)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        error = sending => error,
+        never = serving => match never {},
+        never = condition::tell(&node, &reports) => match never {},
+    }
 }
 
 fn started(node: &Node) -> Draft {

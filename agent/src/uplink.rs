@@ -12,13 +12,17 @@ mod flight;
 pub(crate) mod keys;
 mod stream;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pact_files::DiskError;
-use pact_proto::model::{NodeName, SpoolNumber};
+use pact_policy::Place;
+use pact_proto::model::{Principal, SpoolNumber};
 use pact_proto::view::JournalStatus;
+use pact_proto::wire::v1::Report;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -43,15 +47,27 @@ const LONGEST_REASON: usize = 300;
 pub(crate) struct Uplink {
     endpoint: Endpoint,
     state: watch::Receiver<State>,
+    revoked: watch::Receiver<Revoked>,
 }
 
 /// What does the work; to be run beside the sessions.
 pub(crate) struct Task {
     endpoint: Endpoint,
     keys: Keys,
-    node: NodeName,
+    relay: Relay,
+}
+
+/// What goes over a stream, and where what comes back goes.
+struct Relay {
+    greeting: Greeting,
     spool: Spool,
+    said: Said,
+}
+
+/// Where what the journal says goes.
+struct Said {
     state: watch::Sender<State>,
+    revoked: watch::Sender<Revoked>,
 }
 
 /// What there is to know.
@@ -60,6 +76,19 @@ struct State {
     /// The journal has everything up to this record.
     acknowledged: SpoolNumber,
     link: Link,
+}
+
+/// What the journal has told of revocations: of whom everything that was issued before when. Nothing before it has.
+pub(crate) type Revoked = Option<Arc<BTreeMap<Principal, Timestamp>>>;
+
+/// What a node tells the journal of itself.
+#[derive(Clone)]
+pub(crate) struct Greeting {
+    pub(crate) place: Place,
+    /// Where it takes sessions; empty where it takes none.
+    pub(crate) address: String,
+    /// How it is.
+    pub(crate) report: watch::Receiver<Report>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,18 +111,24 @@ enum Lost {
 }
 
 /// The handle, and what does the work.
-pub(crate) fn new(endpoint: Endpoint, keys: Keys, node: NodeName, spool: Spool) -> (Uplink, Task) {
+pub(crate) fn new(endpoint: Endpoint, keys: Keys, greeting: Greeting, spool: Spool) -> (Uplink, Task) {
     let acknowledged = spool.acknowledged().read(spool.last());
     let link = Link::Away { since: Timestamp::now(), from: Instant::now(), reason: "not reached yet".to_owned() };
     let (state, receiver) = watch::channel(State { acknowledged, link });
-    let uplink = Uplink { endpoint: endpoint.clone(), state: receiver };
-    (uplink, Task { endpoint, keys, node, spool, state })
+    let (revoked, told) = watch::channel(None);
+    let uplink = Uplink { endpoint: endpoint.clone(), state: receiver, revoked: told };
+    (uplink, Task { endpoint, keys, relay: Relay { greeting, spool, said: Said { state, revoked } } })
 }
 
 impl Uplink {
     /// Where the journal is.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// What is revoked.
+    pub(crate) fn revoked(&self) -> watch::Receiver<Revoked> {
+        self.revoked.clone()
     }
 
     /// For how long it has been away, and why.
@@ -145,7 +180,7 @@ impl Task {
     pub(crate) async fn run(self) -> DiskError {
         tokio::select! {
             error = self.send() => error,
-            never = write_down(self.spool.acknowledged(), self.state.subscribe()) => match never {},
+            never = write_down(self.relay.spool.acknowledged(), self.relay.said.state.subscribe()) => match never {},
         }
     }
 
@@ -170,11 +205,11 @@ impl Task {
 
     /// One stream, from the connection to its loss.
     async fn once(&self) -> Lost {
-        if let Some(reason) = self.keys.are_not_of(&self.node) {
+        if let Some(reason) = self.keys.are_not_of(&self.relay.greeting.place.node) {
             return Lost::Refused(reason);
         }
         match connect::connect(&self.endpoint, &self.keys).await {
-            Ok(connected) => over(connected, &self.spool, &self.state).await,
+            Ok(connected) => over(connected, &self.relay).await,
             Err(reason) => Lost::Away(reason),
         }
     }
@@ -182,7 +217,7 @@ impl Task {
     /// Since when stays what it was, until it was there again; why is what was seen last.
     fn is_away(&self, why: String) {
         let why = shortened(why);
-        self.state.send_modify(|state| match &mut state.link {
+        self.relay.said.state.send_modify(|state| match &mut state.link {
             Link::Away { reason, .. } => *reason = why,
             Link::There => state.link = Link::Away { since: Timestamp::now(), from: Instant::now(), reason: why },
         });
@@ -190,15 +225,11 @@ impl Task {
 }
 
 /// A stream over a connection. What the journal said last may come before the end of the connection is noticed, or after.
-async fn over(
-    connected: Connected<impl Future<Output = Result<(), hyper::Error>>>,
-    spool: &Spool,
-    state: &watch::Sender<State>,
-) -> Lost {
+async fn over(connected: Connected<impl Future<Output = Result<(), hyper::Error>>>, relay: &Relay) -> Lost {
     let Connected { requests, connection } = connected;
     // While one of these is held, the end of `connection` is that of the connection, and not that of the calls.
     let held = requests.clone();
-    let streaming = stream::run(requests, spool, state);
+    let streaming = stream::run(requests, relay);
     tokio::pin!(connection, streaming);
     let ended = tokio::select! {
         biased;

@@ -3,6 +3,7 @@
 //! **Not here:** what is in the files; `uplink::keys` reads them, once this process can start no other.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -24,6 +25,16 @@ pub struct Journal {
     pub certificate: PathBuf,
     /// Its key, PEM; root's alone to read.
     pub key: PathBuf,
+    /// Where sessions from other machines come in; without it there are none.
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
+    /// What others are told of that, where it is not the address that is listened on.
+    #[serde(default, deserialize_with = "some")]
+    pub advertise: Option<Endpoint>,
+}
+
+fn some<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Endpoint>, D::Error> {
+    parsed(from).map(Some)
 }
 
 impl Journal {

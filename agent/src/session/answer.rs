@@ -3,18 +3,17 @@
 //! **Invariant:** an answer is bytes and a status; nothing here starts a program or changes the node. It is made as it
 //! is read, a piece at a time, so a long one is never whole in memory, and nobody's line waits for another's search.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use pact_files::DiskError;
 use pact_proto::command::{Command, HelpArguments, LogArguments, Since};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::Entry;
 use pact_proto::model::entry::Credential;
-use pact_proto::view::{self, NodeStatus, Style};
+use pact_proto::view::{self, Style};
 
 use super::Session;
-use crate::spool::{Durability, Spool};
+use crate::condition;
+use crate::spool::Spool;
 
 /// One piece of an answer, one message.
 const PIECE: usize = 32 * 1024;
@@ -76,7 +75,7 @@ impl Session<'_> {
                 stderr: String::new(),
                 code: ExitCode::Success,
             },
-            Command::Status => Answer::text(view::status(&self.status(), style)),
+            Command::Status => Answer::text(view::status(&condition::status(self.node), style)),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
             // A prompt leaves by itself; anywhere else there is nothing to leave.
@@ -84,42 +83,14 @@ impl Session<'_> {
         }
     }
 
-    fn status(&self) -> NodeStatus {
-        let node = self.node;
-        let mut degraded = Vec::new();
-        if node.uplink.is_none() {
-            degraded.push("no journal: records are kept on this node only".to_owned());
-        }
-        degraded.extend(node.sandbox.degraded.iter().cloned());
-        if let Durability::Volatile(kind) = node.spool.durability() {
-            degraded.push(format!("records are on {kind} and do not outlive a restart of the node"));
-        }
-        if !node.spool.has_room() {
-            degraded.push("the disk of the records is full: no program starts".to_owned());
-        }
-        NodeStatus {
-            node: node.place.node.to_string(),
-            vcluster: node.place.vcluster.to_string(),
-            state: "OBSERVE_ONLY",
-            services_running: 0,
-            policy_version: node.policy.version().to_owned(),
-            programs: node.whitelist.names().count(),
-            sessions: node.sessions.count(),
-            layers: node.sandbox.layers.clone(),
-            failures: node.sandbox.failures.clone(),
-            last_record: node.spool.last().0,
-            unwritten: node.spool.unwritten(),
-            journal: node.uplink.as_ref().map(|uplink| uplink.status(&node.spool)),
-            degraded,
-            up: Duration::from_secs(node.since.elapsed().as_secs()),
-        }
-    }
-
     fn whoami(&self) -> Answer {
-        let verified = match &self.credential {
+        let verified = match self.proof.credential() {
             Credential::Peer { uid, user: Some(user), .. } => format!("account {user} (uid {uid}) of this node"),
             Credential::Peer { uid, user: None, .. } => format!("uid {uid} of this node"),
-            Credential::Ticket(_) => "ticket of the journal".to_owned(),
+            Credential::Ticket(_) => {
+                let until = self.proof.ticket().map(|held| held.expires().strftime("%H:%M:%SZ").to_string());
+                format!("ticket of the journal, until {}", until.unwrap_or_default())
+            }
         };
         let roles: Vec<_> = self.identity.roles().iter().map(ToString::to_string).collect();
         let principal = self.identity.author(&self.node.place.node);

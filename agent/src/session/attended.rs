@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use pact_proto::wire::v1::ClientMessage;
 use pact_proto::wire::v1::client_message::Kind;
 use tokio::time::sleep;
-use tonic::Streaming;
 
-use super::{Over, next};
+use super::Over;
+use super::inbound::Inbound;
 
 /// Why the waiting ended before the work did.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ impl Cut {
 /// Does `work`, at most for so long. What the client sends for the line's program is for nobody yet.
 pub(super) async fn attended<T>(
     work: impl Future<Output = T>,
-    inbound: &mut Streaming<ClientMessage>,
+    inbound: &mut Inbound,
     at_most: Option<Duration>,
 ) -> Result<T, Cut> {
     let late = async {
@@ -59,7 +58,7 @@ pub(super) async fn attended<T>(
         tokio::select! {
             done = &mut work => return Ok(done),
             () = &mut late => return Err(Cut::Late),
-            message = next(inbound) => match message {
+            message = inbound.next() => match message {
                 Ok(Kind::Signal(_)) => return Err(Cut::Signal),
                 Ok(Kind::Close(_)) => return Err(Cut::Over(Over::Left)),
                 Ok(Kind::Open(_) | Kind::Line(_) | Kind::Renew(_)) => {

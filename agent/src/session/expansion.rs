@@ -9,12 +9,11 @@ use std::time::Duration;
 use pact_proto::grammar::{MAX_WORDS, Parsed, Stage};
 use pact_proto::model::LineId;
 use pact_proto::wire::host::Expand;
-use pact_proto::wire::v1::ClientMessage;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
-use tonic::Streaming;
 
 use super::attended::attended;
+use super::inbound::Inbound;
 use super::line::Unexpanded;
 use super::{Refusal, Session};
 
@@ -29,7 +28,7 @@ impl Session<'_> {
         &mut self,
         id: LineId,
         parsed: &Parsed,
-        inbound: &mut Streaming<ClientMessage>,
+        inbound: &mut Inbound,
     ) -> Result<Vec<Vec<Vec<u8>>>, Unexpanded> {
         let mut found = Vec::new();
         for stage in parsed.programs() {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use pact_policy::ticket::TicketFault;
 use pact_policy::{Judged, Permitted, judge};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed, Unreadable};
@@ -9,11 +10,11 @@ use pact_proto::model::LineId;
 use pact_proto::model::entry::{Body, LineOutcome};
 use pact_proto::wire::v1::line::Form;
 use pact_proto::wire::v1::server_message::Kind as Reply;
-use pact_proto::wire::v1::{self, ClientMessage};
+use pact_proto::wire::v1::{self};
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tonic::Streaming;
 
+use super::inbound::Inbound;
 use super::pipeline::{cut_short, failed};
 use super::recorded::{Recorded, Unrecorded};
 use super::{Over, Refusal, Session};
@@ -41,7 +42,7 @@ impl From<Refusal> for Unexpanded {
 }
 
 impl Session<'_> {
-    pub(super) async fn line(&mut self, wire: v1::Line, inbound: &mut Streaming<ClientMessage>) -> Result<(), Over> {
+    pub(super) async fn line(&mut self, wire: v1::Line, inbound: &mut Inbound) -> Result<(), Over> {
         let id = LineId(wire.id);
         if id.0 != self.last_line.0 + 1 {
             return Err(Over::Protocol("lines are numbered one by one"));
@@ -70,12 +71,7 @@ impl Session<'_> {
     }
 
     /// File patterns become words in the session's own sandbox; a line without any needs none.
-    async fn expand(
-        &mut self,
-        id: LineId,
-        parsed: Parsed,
-        inbound: &mut Streaming<ClientMessage>,
-    ) -> Result<Expanded, Unexpanded> {
+    async fn expand(&mut self, id: LineId, parsed: Parsed, inbound: &mut Inbound) -> Result<Expanded, Unexpanded> {
         let words = match parsed.has_patterns() {
             true if !self.node.spool.has_room() => return Err(Refusal::no_room(parsed.line().as_bytes()).into()),
             true => self.expand_patterns(id, &parsed, inbound).await?,
@@ -86,6 +82,9 @@ impl Session<'_> {
 
     fn judge(&self, expanded: Expanded) -> Result<Permitted, Refusal> {
         let node = self.node;
+        if let Some(Err(ended)) = self.proof.ticket().map(|held| held.lasts()) {
+            return Err(Refusal::outlived(expanded.line().as_bytes(), &ended));
+        }
         match judge(&node.policy, &node.whitelist, &self.identity, &node.place, expanded) {
             Judged::Permitted(permitted) => self.possible(permitted),
             Judged::Refused(refused) => Err(Refusal {
@@ -119,7 +118,7 @@ impl Session<'_> {
         id: LineId,
         hash: [u8; 32],
         permitted: Permitted,
-        inbound: &mut Streaming<ClientMessage>,
+        inbound: &mut Inbound,
     ) -> Result<(), Over> {
         if let Err(why) = self.expects_journal(self.need(&permitted)) {
             return self.refuse(id, hash, why.refusal(permitted.line().line().as_bytes())).await;
@@ -181,6 +180,13 @@ impl Refusal {
     fn no_room(line: &[u8]) -> Self {
         let message = "records: the disk of this node's records is full, so no program starts".to_owned();
         Self::impossible(line, message, "`status`, `log`, `help` and `whoami` still answer".to_owned())
+    }
+
+    /// The session's ticket has ended, and nothing has replaced it.
+    fn outlived(line: &[u8], ended: &TicketFault) -> Self {
+        let message = format!("access: the ticket has ended: {ended}");
+        let hint = "open a new session".to_owned();
+        Self { line: line.to_vec(), code: ExitCode::Auth, reason: message.clone(), message, hint, span: None }
     }
 
     pub(super) fn impossible(line: &[u8], message: String, hint: String) -> Self {

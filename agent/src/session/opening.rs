@@ -1,25 +1,29 @@
 //! How a session begins: the first message, who is calling, the context, the host.
 //!
-//! **Invariant:** what the client says about who it is is not read; the kernel has said it.
+//! **Invariant:** who it is, the kernel has said, or a ticket for this node and this key; what else the client says of
+//! that is not read.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use pact_policy::Unbound;
+use pact_policy::{Identity, Unbound};
 use pact_proto::exit::ExitCode;
-use pact_proto::model::entry::{Body, SessionKind};
+use pact_proto::model::entry::{Body, Credential, SessionKind};
 use pact_proto::model::{LineId, Principal, SessionId};
 use pact_proto::view::Style;
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
-use pact_proto::wire::v1::{ClientMessage, Context, Open, TerminalSize};
+use pact_proto::wire::v1::{Context, Open, TerminalSize};
 use tokio::time::timeout;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
+use super::held::Held;
+use super::inbound::Inbound;
 use super::outbound::Outbound;
-use super::{Over, Refusal, Session, line_refused, next};
+use super::{Over, Proof, Refusal, Session, line_refused};
 use crate::node::{Node, Seat, TooMany};
-use crate::peer::Caller;
+use crate::peer::{Caller, Who};
 use crate::spool::Draft;
 
 /// How long a client may take to say what it is.
@@ -31,19 +35,22 @@ const USUAL_COLUMNS: u16 = 80;
 pub(super) async fn open<'a>(
     node: &'a Node,
     caller: &Caller,
-    inbound: &mut Streaming<ClientMessage>,
+    inbound: &mut Inbound,
     out: &Outbound,
 ) -> Option<(Session<'a>, Seat<'a>)> {
-    let open = match timeout(PATIENCE, next(inbound)).await {
+    let open = match timeout(PATIENCE, inbound.next()).await {
         Ok(Ok(Kind::Open(open))) => open,
         Ok(Ok(_)) => return fail(out, "a session begins with open").await,
         Ok(Err(Over::Protocol(what))) => return fail(out, what).await,
-        Ok(Err(Over::Left | Over::Vanished | Over::SpoolStopped)) | Err(_) => return None,
+        Ok(Err(Over::Left | Over::Vanished | Over::Revoked | Over::SpoolStopped)) | Err(_) => return None,
     };
     let Ok(kind) = SessionKind::try_from(open.kind()) else { return fail(out, "an unknown kind of session").await };
     let id = new_id()?;
     match admit(node, caller, id, kind, &open, out) {
-        Ok((session, seat)) => begin(session).await.map(|session| (session, seat)),
+        Ok((session, seat)) => {
+            inbound.hold(session.proof.ticket());
+            begin(session).await.map(|session| (session, seat))
+        }
         Err(refusal) => {
             turn_away(node, caller, id, refusal, out).await;
             None
@@ -60,18 +67,18 @@ fn admit<'a>(
     open: &Open,
     out: &Outbound,
 ) -> Result<(Session<'a>, Seat<'a>), Refusal> {
-    let identity = node.policy.identify(&caller.peer, &node.place.node).map_err(|unbound| not_bound(&unbound))?;
+    let (identity, who, proof) = verify(node, caller, open)?;
     let limits = node.policy.limits();
     let seat = node
         .sessions
-        .enter(caller.peer.uid, limits.sessions_per_user, limits.sessions_per_node)
+        .enter(&who, limits.sessions_per_user, limits.sessions_per_node)
         .map_err(|too_many| full(node, too_many))?;
     let session = Session {
         node,
         id,
         identity,
-        uid: caller.peer.uid,
-        credential: caller.credential(),
+        who,
+        proof,
         kind,
         style: style(open),
         environment: environment(open),
@@ -80,6 +87,22 @@ fn admit<'a>(
         last_line: LineId::NONE,
     };
     Ok((session, seat))
+}
+
+/// Who it is. Of an account the kernel has said it, and what the client says is not read.
+fn verify(node: &Node, caller: &Caller, open: &Open) -> Result<(Identity, Who, Proof), Refusal> {
+    match caller {
+        Caller::Account { peer, pid } => {
+            let identity = node.policy.identify(peer, &node.place.node).map_err(|unbound| not_bound(&unbound))?;
+            let credential = Credential::Peer { uid: peer.uid, pid: *pid, user: peer.user.clone() };
+            Ok((identity, Who::Account(peer.uid), Proof::Account(credential)))
+        }
+        Caller::Remote { key, from } => {
+            let held = Held::open(node, *key, *from, open.credential.as_ref())?;
+            let (identity, who) = (held.identity(), Who::Person(held.principal()));
+            Ok((identity, who, Proof::Ticket(Arc::new(held))))
+        }
+    }
 }
 
 /// Puts the session on record and tells the client what it needs for its prompt. The host is made meanwhile.
@@ -138,15 +161,23 @@ fn full(node: &Node, too_many: TooMany) -> Refusal {
 }
 
 async fn turn_away(node: &Node, caller: &Caller, id: SessionId, refusal: Refusal, out: &Outbound) {
-    tokio::time::sleep(node.pace.wait(caller.peer.uid, Instant::now())).await;
+    tokio::time::sleep(node.pace.wait(&caller.unknown(), Instant::now())).await;
+    // Whoever comes from elsewhere without a good ticket is nobody; that they came, the node says.
+    let (author, credential) = match caller {
+        Caller::Account { peer, pid } => {
+            let credential = Credential::Peer { uid: peer.uid, pid: *pid, user: peer.user.clone() };
+            (Principal::unbound(peer.user.as_deref(), peer.uid, &node.place.node), Some(credential))
+        }
+        Caller::Remote { .. } => (Principal::unbound(Some("root"), 0, &node.place.node), None),
+    };
     let draft = Draft {
         event_time: Timestamp::now(),
-        author: Principal::unbound(caller.peer.user.as_deref(), caller.peer.uid, &node.place.node),
+        author,
         session: Some(id),
         line: LineId::NONE,
         policy_version: node.policy.version().to_owned(),
         request_hash: None,
-        credential: Some(caller.credential()),
+        credential,
         body: Body::Refused(line_refused(&refusal)),
     };
     // An agent whose records have stopped is about to end, and says nothing more.

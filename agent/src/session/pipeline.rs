@@ -12,16 +12,16 @@ use pact_proto::grammar::ExpandedHead;
 use pact_proto::model::LineId;
 use pact_proto::model::entry::{End, LineOutcome, SessionKind, StageStatus, Written};
 use pact_proto::wire::host::{Stage, Start};
+use pact_proto::wire::v1::Accepted;
 use pact_proto::wire::v1::server_message::Kind as Reply;
-use pact_proto::wire::v1::{Accepted, ClientMessage};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
-use tonic::Streaming;
 
 use super::Session;
 use super::answer::Answer;
 use super::attended::{Cut, attended};
+use super::inbound::Inbound;
 use super::input::Input;
 use super::line::{self, Ended};
 use super::outbound::{ClientGone, Outbound};
@@ -34,7 +34,7 @@ use crate::link::{Host, Pipes};
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
-    pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Streaming<ClientMessage>) -> Ended {
+    pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Inbound) -> Ended {
         let (id, line) = recorded.begin();
         let answer = match line.line().head() {
             ExpandedHead::Command(command) => Some(self.answer(command.command(), !line.stages().is_empty())),
@@ -56,7 +56,7 @@ impl Session<'_> {
     }
 
     /// A command alone.
-    async fn say(&self, id: LineId, answer: Answer, inbound: &mut Streaming<ClientMessage>) -> Ended {
+    async fn say(&self, id: LineId, answer: Answer, inbound: &mut Inbound) -> Ended {
         match attended(tell(&self.out, id, answer), inbound, None).await {
             Ok(Ok(outcome)) => Ended { outcome, failure: String::new(), over: None },
             Ok(Err(ClientGone)) => cut_short(Cut::Over(ClientGone.into()), 1),
@@ -70,7 +70,7 @@ impl Session<'_> {
         id: LineId,
         line: &Permitted,
         fed: bool,
-        inbound: &mut Streaming<ClientMessage>,
+        inbound: &mut Inbound,
     ) -> Result<Result<Pipes, String>, Cut> {
         let start = Start {
             line_id: id.0,
@@ -115,7 +115,7 @@ impl Session<'_> {
         line: &Permitted,
         pipes: Pipes,
         answer: Option<Answer>,
-        inbound: &mut Streaming<ClientMessage>,
+        inbound: &mut Inbound,
     ) -> Ended {
         let wants_input = answer.is_none() && self.reads_stdin(line);
         let (mut input, mut feeding) = (Input::none(), None);

@@ -11,10 +11,9 @@ use pact_policy::{Audit, Permitted};
 use pact_proto::command::Effect;
 use pact_proto::exit::ExitCode;
 use pact_proto::model::SpoolNumber;
-use pact_proto::wire::v1::ClientMessage;
-use tonic::Streaming;
 
 use super::attended::{Cut, attended};
+use super::inbound::Inbound;
 use super::{Refusal, Session};
 use crate::spool::Durability;
 use crate::uplink::Uplink;
@@ -68,7 +67,7 @@ impl Session<'_> {
         &self,
         number: SpoolNumber,
         need: Need,
-        inbound: &mut Streaming<ClientMessage>,
+        inbound: &mut Inbound,
     ) -> Result<Result<(), NoJournal>, Cut> {
         let Some(uplink) = &self.node.uplink else { return Ok(self.expects_journal(need)) };
         let waited = match need {

@@ -8,10 +8,9 @@ use pact_policy::Permitted;
 use pact_proto::grammar::ExpandedHead;
 use pact_proto::model::LineId;
 use pact_proto::model::entry::{Body, LineRecorded, StageKind, StageRecord};
-use pact_proto::wire::v1::ClientMessage;
-use tonic::Streaming;
 
 use super::attended::Cut;
+use super::inbound::Inbound;
 use super::quorum::{Need, NoJournal};
 use super::{Over, Session};
 use crate::spool::AppendError;
@@ -40,7 +39,7 @@ impl Recorded<Permitted> {
         id: LineId,
         request_hash: [u8; 32],
         line: Permitted,
-        inbound: &mut Streaming<ClientMessage>,
+        inbound: &mut Inbound,
     ) -> Result<Result<Self, Unrecorded>, Over> {
         let need = session.need(&line);
         let draft = session.draft(id, Some(request_hash), Body::Line(record(&line)));

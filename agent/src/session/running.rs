@@ -12,16 +12,16 @@ use pact_proto::model::entry::{End, SessionKind, Written};
 use pact_proto::wire::host::Delivery;
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
-use pact_proto::wire::v1::{Accepted, Candidates, ClientMessage, SignalKind, StdinCredit};
+use pact_proto::wire::v1::{Accepted, Candidates, SignalKind, StdinCredit};
 use tokio::time::{Instant, sleep_until};
-use tonic::Streaming;
 
+use super::Over;
+use super::inbound::Inbound;
 use super::input::{FIRST_CREDIT, Input};
 use super::line::Ended;
 use super::outbound::Outbound;
 use super::output::{Allowance, Drained, Passed, Stream, drain};
 use super::pipeline::outcome;
-use super::{Over, next};
 use crate::link::{Control, Host, LineEnd};
 
 /// Ctrl-C asks; what does not end by itself in this time is killed.
@@ -72,7 +72,7 @@ impl Running<'_> {
         host: &mut Host,
         stdout: OwnedFd,
         stderr: OwnedFd,
-        inbound: &mut Streaming<ClientMessage>,
+        inbound: &mut Inbound,
     ) -> Ended {
         let control = host.control();
         let out = self.out.clone();
@@ -99,7 +99,7 @@ impl Running<'_> {
             let hangs_up = tokio::select! {
                 end = &mut ended, if processes.is_none() => { processes = Some(end); None }
                 both = &mut streams, if passed.is_none() => { passed = Some(both); None }
-                message = next(inbound), if cut.is_none() => {
+                message = inbound.next(), if cut.is_none() => {
                     self.heard(message, &control, &mut interrupts, &mut kill_at).await.err().map(Cut::Client)
                 }
                 () = at(self.bounds.deadline), if cut.is_none() => Some(Cut::WallTime),

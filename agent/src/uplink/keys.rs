@@ -7,18 +7,23 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pact_policy::authority::Authority;
 use pact_policy::certificate::{self, BadCertificate, Machine};
 use pact_proto::model::NodeName;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, version};
+use rustls::server::NoServerSessionStorage;
+use rustls::{ClientConfig, RootCertStore, ServerConfig, version};
+use tokio_rustls::TlsAcceptor;
 
 use crate::config::{ConfigError, Journal, read_roots, read_secret};
 
 /// What a connection needs.
 pub(crate) struct Keys {
     tls: Arc<ClientConfig>,
+    door: TlsAcceptor,
+    authority: Authority,
     certificate: PathBuf,
     machine: Result<Machine, BadCertificate>,
 }
@@ -27,20 +32,35 @@ impl Keys {
     /// Reads the three files.
     pub(crate) fn load(journal: &Journal) -> Result<Self, ConfigError> {
         let mut roots = RootCertStore::empty();
-        for authority in certificates(&journal.ca)? {
+        let of_site = certificates(&journal.ca)?;
+        for authority in of_site.iter().cloned() {
             roots.add(authority).map_err(|e| ConfigError::wrong(&journal.ca, e.to_string()))?;
         }
+        let authority = Authority::new(of_site).map_err(|e| ConfigError::wrong(&journal.ca, e.to_string()))?;
         let chain = certificates(&journal.certificate)?;
         let machine = chain.first().map_or(Err(BadCertificate::Unreadable), |leaf| certificate::machine(leaf));
         let key = PrivateKeyDer::from_pem_slice(read_secret(&journal.key)?.as_bytes());
         let key = key.map_err(|e| ConfigError::wrong(&journal.key, format!("no private key in PEM: {e}")))?;
-        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let wrong =
+            |e: rustls::Error| ConfigError::wrong(&journal.key, format!("with {}: {e}", journal.certificate.display()));
+        let door = door(&authority, chain.clone(), key.clone_key()).map_err(wrong)?;
+        let mut tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&version::TLS13])
-            .and_then(|tls| tls.with_root_certificates(roots).with_client_auth_cert(chain, key));
-        let mut tls =
-            tls.map_err(|e| ConfigError::wrong(&journal.key, format!("with {}: {e}", journal.certificate.display())))?;
+            .and_then(|tls| tls.with_root_certificates(roots).with_client_auth_cert(chain, key))
+            .map_err(wrong)?;
         tls.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self { tls: Arc::new(tls), certificate: journal.certificate.clone(), machine })
+        let certificate = journal.certificate.clone();
+        Ok(Self { tls: Arc::new(tls), door, authority, certificate, machine })
+    }
+
+    /// Takes connections as this node.
+    pub(crate) fn door(&self) -> TlsAcceptor {
+        self.door.clone()
+    }
+
+    /// Who is of the site.
+    pub(crate) fn authority(&self) -> Authority {
+        self.authority.clone()
     }
 
     /// For the connection.
@@ -58,6 +78,22 @@ impl Keys {
         };
         Some(format!("{}: {what}", self.certificate.display()))
     }
+}
+
+/// Whoever comes in shows a certificate; nothing resumes an earlier connection.
+fn door(
+    authority: &Authority,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<TlsAcceptor, rustls::Error> {
+    let mut door = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&version::TLS13])?
+        .with_client_cert_verifier(Arc::new(authority.clone()))
+        .with_single_cert(chain, key)?;
+    door.alpn_protocols = vec![b"h2".to_vec()];
+    door.session_storage = Arc::new(NoServerSessionStorage {});
+    door.send_tls13_tickets = 0;
+    Ok(TlsAcceptor::from(Arc::new(door)))
 }
 
 /// All certificates of a file, and at least one.

@@ -3,6 +3,8 @@
 //! **Invariant:** at most `flight::MOST` batches are unanswered, so as much is in memory and no more; reading them is
 //! another thread's work, so no line waits for it. What the journal should say and does not is waited for so long.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::client::conn::http2::SendRequest;
@@ -11,7 +13,9 @@ use pact_proto::model::SpoolNumber;
 use pact_proto::wire::v1::journal_client::JournalClient;
 use pact_proto::wire::v1::uplink_reply::Kind as Reply;
 use pact_proto::wire::v1::uplink_request::Kind as Request;
-use pact_proto::wire::v1::{Hello, SpooledEntries, UplinkRefused, UplinkReply, UplinkRequest};
+use pact_proto::wire::v1::{
+    Hello, Report, Revocation, Revocations, SpooledEntries, UplinkRefused, UplinkReply, UplinkRequest,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -21,7 +25,7 @@ use tonic::{Status, Streaming};
 
 use super::connect::chain;
 use super::flight::{self, Flight};
-use super::{Link, Lost, State};
+use super::{Link, Lost, Relay, Said, State};
 use crate::spool::{Batch, Most, Spool};
 
 /// From the call to the welcome.
@@ -35,15 +39,16 @@ const MOST: Most = Most { bytes: 256 * 1024, entries: 1024 };
 
 struct Stream<'a> {
     spool: &'a Spool,
-    state: &'a watch::Sender<State>,
+    said: &'a Said,
+    report: watch::Receiver<Report>,
     requests: mpsc::Sender<UplinkRequest>,
     replies: Streaming<UplinkReply>,
     flight: Flight,
 }
 
 /// Greets the journal and sends records until the stream is lost.
-pub(super) async fn run(requests: SendRequest<Body>, spool: &Spool, state: &watch::Sender<State>) -> Lost {
-    match Stream::open(requests, spool, state).await {
+pub(super) async fn run(requests: SendRequest<Body>, relay: &Relay) -> Lost {
+    match Stream::open(requests, relay).await {
         Ok(mut stream) => match stream.serve().await {
             Ok(never) => match never {},
             Err(lost) => lost,
@@ -53,14 +58,15 @@ pub(super) async fn run(requests: SendRequest<Body>, spool: &Spool, state: &watc
 }
 
 impl<'a> Stream<'a> {
-    async fn open(journal: SendRequest<Body>, spool: &'a Spool, state: &'a watch::Sender<State>) -> Result<Self, Lost> {
-        // A place for every batch that may be unanswered, and the hello before them: sending never waits.
-        let (requests, receiver) = mpsc::channel(flight::MOST + 1);
+    async fn open(journal: SendRequest<Body>, relay: &'a Relay) -> Result<Self, Lost> {
+        let Relay { greeting: node, spool, said } = relay;
+        // A place for every batch that may be unanswered, the hello before them, and a report: sending never waits.
+        let (requests, receiver) = mpsc::channel(flight::MOST + 2);
         let hello = Hello {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            address: String::new(),
+            address: node.address.clone(),
             epoch: spool.epoch().0,
-            vcluster: String::new(),
+            vcluster: node.place.vcluster.to_string(),
         };
         send(&requests, Request::Hello(hello))?;
         let greeting = async {
@@ -81,8 +87,10 @@ impl<'a> Stream<'a> {
         };
         let flight = flight.map_err(Lost::Away)?;
         let acknowledged = flight.acknowledged();
-        state.send_modify(|state| *state = State { acknowledged, link: Link::There });
-        Ok(Self { spool, state, requests, replies, flight })
+        said.state.send_modify(|state| *state = State { acknowledged, link: Link::There });
+        let mut report = node.report.clone();
+        report.mark_changed();
+        Ok(Self { spool, said, report, requests, replies, flight })
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, Lost> {
@@ -99,6 +107,7 @@ impl<'a> Stream<'a> {
                 reply = next(&mut self.replies) => self.heard(reply?)?,
                 batch = read(&mut reading) => { reading = None; self.pass_on(batch?); }
                 () = more(&mut written), if idle => {}
+                Ok(()) = self.report.changed() => self.report(),
                 () = at(self.flight.deadline()) => {
                     let seconds = flight::PATIENCE.as_secs();
                     let first = self.flight.acknowledged().0 + 1;
@@ -106,6 +115,12 @@ impl<'a> Stream<'a> {
                 }
             }
         }
+    }
+
+    /// How the node is now. Where there is no place for it, the next one is soon.
+    fn report(&mut self) {
+        let report = self.report.borrow_and_update().clone();
+        let _next_time = send(&self.requests, Request::Report(report));
     }
 
     fn pass_on(&mut self, batch: Batch) {
@@ -120,14 +135,30 @@ impl<'a> Stream<'a> {
             Reply::Acknowledged(acknowledged) => {
                 self.flight.acknowledge(SpoolNumber(acknowledged.number)).map_err(Lost::Away)?;
                 let acknowledged = self.flight.acknowledged();
-                self.state.send_modify(|state| state.acknowledged = acknowledged);
+                self.said.state.send_modify(|state| state.acknowledged = acknowledged);
                 Ok(())
             }
             Reply::Refused(refused) => Err(refusal(refused)),
-            // No session of this agent has a ticket yet that one could be about.
-            Reply::Revocations(_) => Ok(()),
+            Reply::Revocations(revocations) => self.revoked(revocations),
             Reply::Welcome(_) => Err(Lost::Away("it said welcome twice".to_owned())),
         }
+    }
+}
+
+impl Stream<'_> {
+    /// A list that is whole is what counts; one that is not says that the journal is there.
+    fn revoked(&self, told: Revocations) -> Result<(), Lost> {
+        if !told.whole {
+            return Ok(());
+        }
+        let read = |revocation: Revocation| {
+            let before = revocation.before.and_then(|before| before.try_into().ok())?;
+            Some((revocation.principal.parse().ok()?, before))
+        };
+        let all: Option<BTreeMap<_, _>> = told.revocations.into_iter().map(read).collect();
+        let all = all.ok_or_else(|| Lost::Away("it told of a revocation that cannot be read".to_owned()))?;
+        self.said.revoked.send_replace(Some(Arc::new(all)));
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use pact_proto::model::{Entry, LineId};
 use pact_proto::wire::v1::journal_server::{Journal, JournalServer};
 use pact_proto::wire::v1::uplink_reply::Kind as Reply;
 use pact_proto::wire::v1::uplink_request::Kind as Request;
-use pact_proto::wire::v1::{Acknowledged, UplinkRefused, UplinkReply, UplinkRequest, Welcome};
+use pact_proto::wire::v1::{Acknowledged, Report, UplinkRefused, UplinkReply, UplinkRequest, Welcome};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, Streaming};
@@ -28,7 +28,7 @@ enum Does {
     /// The same, but says nothing more after so many batches.
     FallSilent { next: u64, after: usize },
     /// Says this, and nothing more.
-    Say(&'static [Said]),
+    Say(&'static [Script]),
     /// Ends the stream.
     Leave,
     /// Nothing.
@@ -36,20 +36,20 @@ enum Does {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Said {
+enum Script {
     Welcome(u64),
     Acknowledged(u64),
     Refused(u64),
     Unknown,
 }
 
-impl From<Said> for UplinkReply {
-    fn from(said: Said) -> Self {
+impl From<Script> for UplinkReply {
+    fn from(said: Script) -> Self {
         let kind = match said {
-            Said::Welcome(next_number) => Some(Reply::Welcome(Welcome { next_number })),
-            Said::Acknowledged(number) => Some(Reply::Acknowledged(Acknowledged { number })),
-            Said::Refused(number) => Some(Reply::Refused(UplinkRefused { reason: "a reason".to_owned(), number })),
-            Said::Unknown => None,
+            Script::Welcome(next_number) => Some(Reply::Welcome(Welcome { next_number })),
+            Script::Acknowledged(number) => Some(Reply::Acknowledged(Acknowledged { number })),
+            Script::Refused(number) => Some(Reply::Refused(UplinkRefused { reason: "a reason".to_owned(), number })),
+            Script::Unknown => None,
         };
         Self { kind }
     }
@@ -82,14 +82,14 @@ impl Journal for Scripted {
 async fn play(does: Does, mut requests: Streaming<UplinkRequest>, replies: Replies, heard: Heard) {
     let hello = requests.message().await.unwrap().unwrap().kind.unwrap();
     assert!(matches!(&hello, Request::Hello(hello) if !hello.version.is_empty()), "{hello:?}");
-    let say = async |said: Said| drop(replies.send(Ok(said.into())).await);
+    let say = async |said: Script| drop(replies.send(Ok(said.into())).await);
     let mut answers = match does {
         Does::Work { next } => {
-            say(Said::Welcome(next)).await;
+            say(Script::Welcome(next)).await;
             usize::MAX
         }
         Does::FallSilent { next, after } => {
-            say(Said::Welcome(next)).await;
+            say(Script::Welcome(next)).await;
             after
         }
         Does::Say(all) => {
@@ -101,13 +101,18 @@ async fn play(does: Does, mut requests: Streaming<UplinkRequest>, replies: Repli
         Does::Leave => return,
         Does::Nothing => 0,
     };
-    while let Ok(Some(UplinkRequest { kind: Some(Request::Entries(batch)) })) = requests.message().await {
+    while let Ok(Some(UplinkRequest { kind: Some(said) })) = requests.message().await {
+        let batch = match said {
+            Request::Entries(batch) => batch,
+            Request::Report(_) => continue,
+            Request::Hello(hello) => panic!("{hello:?} again"),
+        };
         assert!(batch.entries.iter().map(Vec::len).sum::<usize>() <= 1 << 20);
         let numbers: Vec<_> = batch.entries.iter().map(|entry| number(&Entry::decode(entry).unwrap())).collect();
         let last = numbers.last().copied().unwrap();
         heard.lock().unwrap().push(numbers);
         if answers > 0 {
-            say(Said::Acknowledged(last)).await;
+            say(Script::Acknowledged(last)).await;
             answers -= 1;
         }
     }
@@ -120,8 +125,7 @@ fn number(entry: &Entry) -> u64 {
 /// A spool with records, and a runtime whose clock goes on by itself when all wait.
 struct World {
     runtime: tokio::runtime::Runtime,
-    spool: Spool,
-    state: watch::Sender<State>,
+    relay: Relay,
     heard: Heard,
     _place: tempfile::TempDir,
 }
@@ -135,17 +139,21 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let link = Link::Away { since: Timestamp::now(), from: Instant::now(), reason: "begin".to_owned() };
         let state = watch::Sender::new(State { acknowledged: SpoolNumber(0), link });
-        let world = Self { runtime, spool, state, heard: Heard::default(), _place: place };
+        let said = Said { state, revoked: watch::channel(None).0 };
+        let here = Place { node: settings.node.clone(), vcluster: "ml".parse().unwrap() };
+        let (_, report) = watch::channel(Report::default());
+        let relay = Relay { greeting: Greeting { place: here, address: String::new(), report }, spool, said };
+        let world = Self { runtime, relay, heard: Heard::default(), _place: place };
         for number in 1..=records {
             // Those that nobody waits for have so much room and no more.
             if number % 1000 == 0 {
-                world.runtime.block_on(world.spool.append(draft())).unwrap();
+                world.runtime.block_on(world.relay.spool.append(draft())).unwrap();
             } else {
-                world.spool.keep(draft()).unwrap();
+                world.relay.spool.keep(draft()).unwrap();
             }
         }
         // The writer takes records in order: this one is the last.
-        let last = world.runtime.block_on(world.spool.append(draft())).unwrap();
+        let last = world.runtime.block_on(world.relay.spool.append(draft())).unwrap();
         assert_eq!(last.0, records + 1);
         world
     }
@@ -160,7 +168,7 @@ impl World {
         let serving = http2::Builder::new(TokioExecutor::new())
             .serve_connection(TokioIo::new(theirs), TowerToHyperService::new(service));
         tokio::spawn(serving);
-        over(connect::http2(ours).await.unwrap(), &self.spool, &self.state).await
+        over(connect::http2(ours).await.unwrap(), &self.relay).await
     }
 
     fn numbers(&self) -> Vec<u64> {
@@ -168,7 +176,7 @@ impl World {
     }
 
     fn acknowledged(&self) -> u64 {
-        self.state.borrow().acknowledged.0
+        self.relay.said.state.borrow().acknowledged.0
     }
 }
 
@@ -196,7 +204,7 @@ fn away(lost: Lost) -> String {
 fn all_records_arrive_once_in_order_and_new_ones_follow() {
     let world = World::new(RECORDS - 1);
     world.runtime.block_on(async {
-        let (mut state, spool) = (world.state.subscribe(), world.spool.clone());
+        let (mut state, spool) = (world.relay.said.state.subscribe(), world.relay.spool.clone());
         let typing = async {
             state.wait_for(|state| state.acknowledged.0 == RECORDS).await.unwrap();
             for _ in 0..20 {
@@ -210,7 +218,7 @@ fn all_records_arrive_once_in_order_and_new_ones_follow() {
         }
     });
     assert_eq!(world.numbers(), (1..=RECORDS + 20).collect::<Vec<_>>());
-    assert!(matches!(world.state.borrow().link, Link::There));
+    assert!(matches!(world.relay.said.state.borrow().link, Link::There));
 }
 
 #[test]
@@ -220,7 +228,7 @@ fn the_journal_says_where_it_goes_on() {
     assert_eq!(world.numbers(), [7, 8, 9, 10]);
     assert_eq!(world.acknowledged(), 6);
     assert!(away(lost).contains("record 7 was not acknowledged within 30 s"));
-    world.meet(Does::Say(&[Said::Welcome(11), Said::Unknown]));
+    world.meet(Does::Say(&[Script::Welcome(11), Script::Unknown]));
     assert_eq!(world.acknowledged(), 10);
 }
 
@@ -240,15 +248,15 @@ fn what_cannot_be_is_not_believed() {
     for (does, expected) in [
         (Does::Nothing, "no welcome within 5 s"),
         (Does::Leave, "it ended the stream"),
-        (Does::Say(&[Said::Welcome(0)]), "it asks for record 0"),
-        (Does::Say(&[Said::Welcome(12)]), "it has 11 records of a spool that holds 10: they were lost here"),
-        (Does::Say(&[Said::Acknowledged(3)]), "it acknowledged before its welcome"),
-        (Does::Say(&[Said::Unknown]), "it said what this agent does not know"),
-        (Does::Say(&[Said::Welcome(5), Said::Unknown]), "it said what this agent does not know"),
-        (Does::Say(&[Said::Welcome(5), Said::Welcome(5)]), "it said welcome twice"),
-        (Does::Say(&[Said::Welcome(5), Said::Acknowledged(99)]), "it acknowledged record 99, which was not sent"),
-        (Does::Say(&[Said::Welcome(5), Said::Acknowledged(2)]), "it acknowledged record 2 after 4"),
-        (Does::Say(&[Said::Refused(0)]), "refused: a reason"),
+        (Does::Say(&[Script::Welcome(0)]), "it asks for record 0"),
+        (Does::Say(&[Script::Welcome(12)]), "it has 11 records of a spool that holds 10: they were lost here"),
+        (Does::Say(&[Script::Acknowledged(3)]), "it acknowledged before its welcome"),
+        (Does::Say(&[Script::Unknown]), "it said what this agent does not know"),
+        (Does::Say(&[Script::Welcome(5), Script::Unknown]), "it said what this agent does not know"),
+        (Does::Say(&[Script::Welcome(5), Script::Welcome(5)]), "it said welcome twice"),
+        (Does::Say(&[Script::Welcome(5), Script::Acknowledged(99)]), "it acknowledged record 99, which was not sent"),
+        (Does::Say(&[Script::Welcome(5), Script::Acknowledged(2)]), "it acknowledged record 2 after 4"),
+        (Does::Say(&[Script::Refused(0)]), "refused: a reason"),
     ] {
         let world = World::new(9);
         let reason = away(world.meet(does));
@@ -259,7 +267,7 @@ fn what_cannot_be_is_not_believed() {
 
 #[test]
 fn a_record_that_is_refused_is_not_sent_again_soon() {
-    for said in [&[Said::Refused(3)] as &[_], &[Said::Welcome(1), Said::Refused(3)]] {
+    for said in [&[Script::Refused(3)] as &[_], &[Script::Welcome(1), Script::Refused(3)]] {
         let lost = World::new(9).meet(Does::Say(said));
         assert!(matches!(&lost, Lost::Refused(reason) if reason == "record 3 is refused: a reason"), "{lost:?}");
     }
@@ -275,14 +283,18 @@ fn what_another_machine_says_is_shown_short() {
 #[test]
 fn waits_end_with_the_record_or_with_the_journal() {
     let world = World::new(0);
-    let uplink = Uplink { endpoint: "journal01:9443".parse().unwrap(), state: world.state.subscribe() };
+    let uplink = Uplink {
+        endpoint: "journal01:9443".parse().unwrap(),
+        state: world.relay.said.state.subscribe(),
+        revoked: world.relay.said.revoked.subscribe(),
+    };
     world.runtime.block_on(async {
         uplink.acknowledged_or_away(SpoolNumber(1)).await;
-        world.state.send_modify(|state| state.link = Link::There);
+        world.relay.said.state.send_modify(|state| state.link = Link::There);
         let moment = Duration::from_secs(1);
         assert!(timeout(moment, uplink.acknowledged_or_away(SpoolNumber(1))).await.is_err());
         assert!(timeout(moment, uplink.acknowledged(SpoolNumber(1))).await.is_err());
-        world.state.send_modify(|state| state.acknowledged = SpoolNumber(1));
+        world.relay.said.state.send_modify(|state| state.acknowledged = SpoolNumber(1));
         uplink.acknowledged(SpoolNumber(1)).await;
         uplink.acknowledged_or_away(SpoolNumber(1)).await;
     });
