@@ -8,9 +8,12 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tonic::transport::Channel;
+
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
-use crate::ClientError;
+use crate::session::channel;
+use crate::{ClientError, Place};
 
 /// A local agent accepts at once, or its queue is full; then waiting longer helps nobody.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
@@ -26,8 +29,8 @@ pub struct Endpoint {
 /// A stream whose other end is the agent.
 #[derive(Debug)]
 pub struct Connected {
-    pub(crate) stream: UnixStream,
-    pub(crate) path: PathBuf,
+    stream: UnixStream,
+    place: Place,
 }
 
 impl Endpoint {
@@ -41,6 +44,10 @@ impl Endpoint {
         &self.path
     }
 
+    fn place(&self) -> Place {
+        Place::Socket(self.path.clone())
+    }
+
     /// There certainly is no socket. What cannot be seen may be there.
     pub fn is_absent(&self) -> bool {
         matches!(std::fs::symlink_metadata(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
@@ -52,14 +59,26 @@ impl Endpoint {
     }
 
     pub(crate) fn connect_to(&self, uid: u32) -> Result<Connected, ClientError> {
-        let unreachable = |source| ClientError::Unreachable { path: self.path.clone(), source };
+        let unreachable = |source| ClientError::Unreachable { place: self.place(), source };
         let stream = open(&self.path).map_err(unreachable)?;
         let peer = sockopt::socket_peercred(&stream).map_err(|error| unreachable(error.into()))?;
         if peer.uid.as_raw() != uid {
             return Err(ClientError::NotTheAgent { path: self.path.clone(), uid: peer.uid.as_raw() });
         }
         stream.set_nonblocking(true).map_err(unreachable)?;
-        Ok(Connected { stream, path: self.path.clone() })
+        Ok(Connected { stream, place: self.place() })
+    }
+}
+
+impl Connected {
+    pub(crate) fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    pub(crate) async fn channel(self) -> Result<Channel, ClientError> {
+        let unreachable = |source| ClientError::Unreachable { place: self.place.clone(), source };
+        let stream = tokio::net::UnixStream::from_std(self.stream).map_err(unreachable)?;
+        channel(stream, &self.place).await
     }
 }
 

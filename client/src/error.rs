@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Refusal;
+use crate::{Place, Refusal};
 
 /// Why there is no session, or no session any more.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answers on the socket.
-    #[error("agent: {} cannot be reached", path.display())]
+    /// Nobody answers.
+    #[error("{place} cannot be reached")]
     Unreachable {
-        /// The socket that was tried.
-        path: PathBuf,
+        /// What was tried.
+        place: Place,
         /// Why.
         #[source]
         source: std::io::Error,
@@ -25,11 +25,25 @@ pub enum ClientError {
         /// Who listens there.
         uid: u32,
     },
-    /// The agent took longer than it may.
-    #[error("agent: {} did not answer within {} s", path.display(), after.as_secs())]
+    /// Somebody answers who is not who they should be.
+    #[error("{place} is not who it should be: {why}")]
+    Impostor {
+        /// What was tried.
+        place: Place,
+        /// What is wrong with its certificate.
+        why: String,
+    },
+    /// Something that is not `host:port`.
+    #[error("endpoint: {0:?} is not `host:port`")]
+    Endpoint(String),
+    /// The site does not let this person in, or not any more.
+    #[error("{0}")]
+    Access(String),
+    /// It took longer than it may.
+    #[error("{place} did not answer within {} s", after.as_secs())]
     Silent {
-        /// The socket that was tried.
-        path: PathBuf,
+        /// What was tried.
+        place: Place,
         /// How long was waited.
         after: Duration,
     },
@@ -54,10 +68,23 @@ impl ClientError {
 impl From<tonic::Status> for ClientError {
     /// The agent names what it did not like by `InvalidArgument`; anything else is a connection that ended.
     fn from(status: tonic::Status) -> Self {
-        if matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::Unimplemented) {
-            Self::Protocol(status.message().to_owned())
-        } else {
-            Self::Lost
+        let message = status.message().to_owned();
+        match status.code() {
+            tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => Self::Access(message),
+            tonic::Code::InvalidArgument | tonic::Code::Unimplemented => Self::Protocol(message),
+            tonic::Code::Ok
+            | tonic::Code::Cancelled
+            | tonic::Code::Unknown
+            | tonic::Code::DeadlineExceeded
+            | tonic::Code::NotFound
+            | tonic::Code::AlreadyExists
+            | tonic::Code::ResourceExhausted
+            | tonic::Code::FailedPrecondition
+            | tonic::Code::Aborted
+            | tonic::Code::OutOfRange
+            | tonic::Code::Internal
+            | tonic::Code::Unavailable
+            | tonic::Code::DataLoss => Self::Lost,
         }
     }
 }

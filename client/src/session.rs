@@ -1,9 +1,8 @@
-//! One session with an agent.
+//! One session, with an agent or with the journal.
 //!
 //! **Invariant:** `Open` is the first message; lines are numbered from 1, one more each time; no message is larger
 //! than an agent takes.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -11,14 +10,14 @@ use pact_proto::model::LineId;
 use pact_proto::wire::v1::client_message::Kind as Message;
 use pact_proto::wire::v1::shell_client::ShellClient;
 use pact_proto::wire::v1::{self, ClientMessage, OutputFormat, ServerMessage, SessionKind, SignalKind, line};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-use crate::{ClientError, Connected, Context, Event};
+use crate::{ClientError, Connected, Context, Event, Journal, Place, Ticket};
 
 /// Messages on their way; what does not fit waits with its sender.
 const PLACES: usize = 16;
@@ -29,6 +28,8 @@ const LARGEST_MESSAGE: usize = 64 << 20;
 /// What may be on its way from the agent. After Ctrl-C it is still shown: the usual mebibytes are seconds of a slow
 /// terminal.
 const WINDOW: u32 = 128 * 1024;
+/// A journal that gives only short tickets is not asked all the time.
+const SOONEST: Duration = Duration::from_secs(1);
 /// How long a closed session may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -99,28 +100,45 @@ pub struct Outgoing {
 #[derive(Debug)]
 pub struct Incoming {
     messages: Streaming<ServerMessage>,
-    path: PathBuf,
+    place: Place,
 }
 
 impl Session {
-    /// Opens one, and waits for the agent's first answer.
+    /// Opens one with the agent of this node, and waits for its first answer.
     pub async fn open(connected: Connected, options: &OpenOptions) -> Result<(Self, Context), ClientError> {
-        let path = connected.path.clone();
-        match timeout(PATIENCE, Self::begin(connected, options)).await {
-            Ok(opened) => opened,
-            Err(_) => Err(ClientError::Silent { path, after: PATIENCE }),
-        }
+        let place = connected.place();
+        within(PATIENCE, &place, async { Self::begin(connected.channel().await?, &place, None, options).await }).await
     }
 
-    async fn begin(connected: Connected, options: &OpenOptions) -> Result<(Self, Context), ClientError> {
-        let path = connected.path.clone();
+    /// Opens one by a ticket, with a node or with the journal. While it is open, its ticket is renewed.
+    pub async fn with(
+        journal: &Journal,
+        ticket: Ticket,
+        options: &OpenOptions,
+    ) -> Result<(Self, Context), ClientError> {
+        let place = ticket.place.clone();
+        let opening = async {
+            let channel = journal.reach(&ticket).await?;
+            Self::begin(channel, &place, Some(ticket.signed.clone()), options).await
+        };
+        let (session, context) = Box::pin(within(journal.patience(), &place, opening)).await?;
+        tokio::spawn(renew(journal.clone(), ticket, session.outgoing.messages.downgrade()));
+        Ok((session, context))
+    }
+
+    async fn begin(
+        channel: Channel,
+        place: &Place,
+        ticket: Option<Vec<u8>>,
+        options: &OpenOptions,
+    ) -> Result<(Self, Context), ClientError> {
         let (messages, receiver) = mpsc::channel(PLACES);
         let mut outgoing = Outgoing { messages, last_line: LineId::NONE };
-        outgoing.send(Message::Open(options.into())).await?;
-        let client = ShellClient::new(channel(connected).await?);
-        let mut client = client.max_decoding_message_size(LARGEST_MESSAGE);
+        let open = v1::Open { credential: ticket.map(credential), ..options.into() };
+        outgoing.send(Message::Open(open)).await?;
+        let mut client = ShellClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE);
         let messages = client.session(ReceiverStream::new(receiver)).await?.into_inner();
-        let mut incoming = Incoming { messages, path };
+        let mut incoming = Incoming { messages, place: place.clone() };
         match incoming.next().await? {
             Event::Context(context) => Ok((Self { outgoing, incoming }, context)),
             Event::Refused(refusal) => Err(ClientError::Refused(refusal)),
@@ -146,11 +164,42 @@ impl Session {
     }
 }
 
+async fn within<T>(
+    patience: Duration,
+    place: &Place,
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let late = |_| ClientError::Silent { place: place.clone(), after: patience };
+    timeout(patience, work).await.map_err(late)?
+}
+
+fn credential(signed: Vec<u8>) -> v1::Credential {
+    v1::Credential { kind: Some(v1::credential::Kind::Ticket(v1::Ticket { signed })) }
+}
+
+/// A session outlives its ticket, as long as the journal gives another one. Where it does not, the next line is refused
+/// by whoever judges it.
+async fn renew(journal: Journal, mut ticket: Ticket, messages: mpsc::WeakSender<ClientMessage>) {
+    while let Some(pause) = ticket.renew_in() {
+        sleep(pause.max(SOONEST)).await;
+        if messages.upgrade().is_none() {
+            return;
+        }
+        let Ok(fresh) = journal.renewed(&ticket).await else { continue };
+        let kind = Some(Message::Renew(v1::Renew { credential: Some(credential(fresh.signed.clone())) }));
+        let Some(messages) = messages.upgrade() else { return };
+        if messages.send(ClientMessage { kind }).await.is_err() {
+            return;
+        }
+        ticket = fresh;
+    }
+}
+
 /// HTTP/2 over the one stream that there is; there is no second connection to fall back to.
-async fn channel(connected: Connected) -> Result<Channel, ClientError> {
-    let unreachable = |path: PathBuf| move |source| ClientError::Unreachable { path, source };
-    let path = connected.path;
-    let stream = UnixStream::from_std(connected.stream).map_err(unreachable(path.clone()))?;
+pub(crate) async fn channel<S>(stream: S, place: &Place) -> Result<Channel, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mut stream = Some(TokioIo::new(stream));
     let connector = tower::service_fn(move |_: http::Uri| {
         let stream = stream.take().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected));
@@ -160,7 +209,7 @@ async fn channel(connected: Connected) -> Result<Channel, ClientError> {
     let endpoint = tonic::transport::Endpoint::from_static("http://agent.pact");
     let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
     let connected = endpoint.connect_with_connector(connector).await;
-    connected.map_err(|error| unreachable(path)(std::io::Error::other(error)))
+    connected.map_err(|error| ClientError::Unreachable { place: place.clone(), source: std::io::Error::other(error) })
 }
 
 impl Outgoing {
@@ -232,7 +281,7 @@ impl Incoming {
 
     /// What to say when the first answer to a line did not come within `PATIENCE`.
     pub fn silent(&self) -> ClientError {
-        ClientError::Silent { path: self.path.clone(), after: PATIENCE }
+        ClientError::Silent { place: self.place.clone(), after: PATIENCE }
     }
 }
 
@@ -245,7 +294,7 @@ impl From<&OpenOptions> for v1::Open {
             Kind::Script => SessionKind::Script,
         };
         Self {
-            // The kernel tells the agent who is calling.
+            // The kernel tells the agent of this node who is calling; whoever comes from elsewhere adds a ticket.
             credential: None,
             size: terminal.size.map(|(columns, rows)| v1::TerminalSize { columns: columns.into(), rows: rows.into() }),
             term: terminal.term.clone(),

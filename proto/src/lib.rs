@@ -7,6 +7,7 @@ pub mod command;
 pub mod exit;
 pub mod grammar;
 pub mod model;
+pub mod nodeset;
 pub mod program;
 pub mod toml;
 pub mod view;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use pact_client::ClientError;
+use pact_client::{ClientError, Place};
 use pact_proto::exit::ExitCode;
 use pact_proto::view::escape;
 
@@ -45,10 +45,12 @@ impl ShellError {
         let code = match self {
             Self::Invocation(_) | Self::Confine(_) | Self::Io { .. } | Self::Editor(_) => ExitCode::General,
             Self::Client(ClientError::Refused(refusal)) => return refusal.code,
-            Self::Client(ClientError::Protocol(_)) => ExitCode::General,
+            Self::Client(ClientError::Protocol(_) | ClientError::Endpoint(_)) => ExitCode::General,
+            Self::Client(ClientError::Access(_)) => ExitCode::Auth,
             Self::Client(
                 ClientError::Unreachable { .. }
                 | ClientError::NotTheAgent { .. }
+                | ClientError::Impostor { .. }
                 | ClientError::Silent { .. }
                 | ClientError::Lost,
             ) => ExitCode::Unreachable,
@@ -74,11 +76,24 @@ impl ShellError {
             Self::Invocation(unusable) => unusable.hint(),
             Self::Confine(_) => "the node's console is the way in until it runs a kernel that has it",
             Self::Client(ClientError::Refused(refusal)) => &refusal.hint,
-            Self::Client(ClientError::Unreachable { source, .. })
+            Self::Client(ClientError::Unreachable { place: Place::Socket(_), source })
                 if source.kind() == std::io::ErrorKind::PermissionDenied =>
             {
                 "only members of the group `pact` reach the agent; ask who administers this node"
             }
+            Self::Client(
+                ClientError::Unreachable { place: Place::Journal { .. }, .. }
+                | ClientError::Silent { place: Place::Journal { .. }, .. },
+            ) => "the journal is the way to every node: see whether it is up, and whether `endpoint` names it",
+            Self::Client(
+                ClientError::Unreachable { place: Place::Node { .. }, .. }
+                | ClientError::Silent { place: Place::Node { .. }, .. },
+            ) => "see on the node whether its agent is up, and whether a firewall is between",
+            Self::Client(ClientError::Impostor { .. }) => {
+                "nothing was sent to it: see whether `ca` is the site's authority, and tell who runs the site if it is"
+            }
+            Self::Client(ClientError::Access(_)) => "get a new token, and try again",
+            Self::Client(ClientError::Endpoint(_)) => "write it like `journal01:9443`",
             Self::Client(ClientError::Unreachable { .. } | ClientError::Silent { .. } | ClientError::Lost) => {
                 "pact-agent runs this node's lines: see on the node's console whether it is up"
             }
