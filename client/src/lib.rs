@@ -10,6 +10,7 @@ mod event;
 mod journal;
 mod place;
 mod session;
+pub mod settings;
 #[cfg(test)]
 mod tests;
 mod tls;

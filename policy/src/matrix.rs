@@ -18,8 +18,19 @@ const COLUMNS: [(Standing, &str); 6] = [
 ];
 
 /// A command, and the standings that may use it.
-const ROWS: &[(&str, &[Standing])] =
-    &[("exit", EVERYBODY), ("help", EVERYBODY), ("log", EVERYBODY), ("status", EVERYBODY), ("whoami", EVERYBODY)];
+const ROWS: &[(&str, &[Standing])] = &[
+    ("exec", PERSONS),
+    ("exit", EVERYBODY),
+    ("help", EVERYBODY),
+    ("log", EVERYBODY),
+    ("shell", PERSONS),
+    ("status", EVERYBODY),
+    ("whoami", EVERYBODY),
+];
+
+/// Root of a node is no person, and has no way to others.
+const PERSONS: &[Standing] =
+    &[Standing::PlatformAdmin, Standing::Ops, Standing::Regulated, Standing::Viewer, Standing::ServiceAi];
 
 const EVERYBODY: &[Standing] = &[
     Standing::PlatformAdmin,

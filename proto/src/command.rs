@@ -4,17 +4,22 @@
 //! not in it. Parsing checks, and never acts.
 //! **Not here:** who may use a command (`pact-policy`), what it does (`pact-agent`).
 
+mod exec;
 mod exit;
 mod help;
 mod log;
+mod shell;
 mod since;
 mod status;
 mod whoami;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+pub use exec::ExecArguments;
 pub use help::HelpArguments;
 pub use log::LogArguments;
+pub use shell::ShellArguments;
 pub use since::{InvalidSince, Since};
+pub use status::StatusArguments;
 
 /// A command with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +27,11 @@ pub enum Command {
     /// `log`
     Log(LogArguments),
     /// `status`
-    Status,
+    Status(StatusArguments),
+    /// `exec`
+    Exec(ExecArguments),
+    /// `shell`
+    Shell(ShellArguments),
     /// `whoami`
     Whoami,
     /// `help`
@@ -36,7 +45,9 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Log(_) => "log",
-            Self::Status => "status",
+            Self::Status(_) => "status",
+            Self::Exec(_) => "exec",
+            Self::Shell(_) => "shell",
             Self::Whoami => "whoami",
             Self::Help(_) => "help",
             Self::Exit => "exit",
@@ -89,8 +100,15 @@ pub struct Descriptor {
 }
 
 /// Every command that is built.
-pub const TABLE: &[Descriptor] =
-    &[exit::DESCRIPTOR, help::DESCRIPTOR, log::DESCRIPTOR, status::DESCRIPTOR, whoami::DESCRIPTOR];
+pub const TABLE: &[Descriptor] = &[
+    exec::DESCRIPTOR,
+    exit::DESCRIPTOR,
+    help::DESCRIPTOR,
+    log::DESCRIPTOR,
+    shell::DESCRIPTOR,
+    status::DESCRIPTOR,
+    whoami::DESCRIPTOR,
+];
 
 /// By name or other spelling.
 pub fn find(name: &str) -> Option<&'static Descriptor> {

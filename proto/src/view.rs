@@ -9,6 +9,7 @@ mod log;
 mod near;
 mod status;
 mod syntax;
+mod value;
 
 pub use escape::{escape, is_plain};
 pub use help::help;
@@ -16,6 +17,7 @@ pub use log::{log_line, numbered_line};
 pub use near::near;
 pub use status::{JournalStatus, NodeStatus, status, whoami};
 pub use syntax::{Complaint, complain};
+pub use value::{Value, json, yaml, yaml_item};
 
 /// What the terminal can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-use pact_client::{ClientError, Place};
+use pact_client::settings::SettingsError;
+use pact_client::{ClientError, NoWay, Place, TlsError};
 use pact_proto::exit::ExitCode;
 use pact_proto::view::escape;
 
@@ -21,6 +22,21 @@ pub(crate) enum ShellError {
     /// No session, or no session any more.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// Settings that cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Certificates that cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The journal knows no way to a node.
+    #[error(transparent)]
+    NoWay(NoWay),
+    /// A set of nodes in which there is none.
+    #[error("exec: there is no node in this set")]
+    NoNodes,
+    /// Input that cannot be given to all nodes.
+    #[error("standard input: {0}")]
+    Input(String),
     /// One of the three streams, or the runtime that watches them.
     #[error("{what}: it cannot be used")]
     Io {
@@ -43,7 +59,15 @@ impl ShellError {
     /// The number that the caller's shell sees.
     pub(crate) fn code(&self) -> u8 {
         let code = match self {
-            Self::Invocation(_) | Self::Confine(_) | Self::Io { .. } | Self::Editor(_) => ExitCode::General,
+            Self::Invocation(_)
+            | Self::Confine(_)
+            | Self::Settings(_)
+            | Self::Tls(_)
+            | Self::NoNodes
+            | Self::Input(_)
+            | Self::Io { .. }
+            | Self::Editor(_) => ExitCode::General,
+            Self::NoWay(_) => ExitCode::Unreachable,
             Self::Client(ClientError::Refused(refusal)) => return refusal.code,
             Self::Client(ClientError::Protocol(_) | ClientError::Endpoint(_)) => ExitCode::General,
             Self::Client(ClientError::Access(_)) => ExitCode::Auth,
@@ -58,15 +82,20 @@ impl ShellError {
         code.number()
     }
 
-    /// `pact: <what>: <why>`, with what to do.
-    pub(crate) fn told(&self) -> String {
-        let mut text = format!("pact: {self}");
+    /// `<what>: <why>`, with what is behind it.
+    pub(crate) fn reason(&self) -> String {
+        let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
             text.push_str(&format!(": {error}"));
             cause = error.source();
         }
-        let hint = self.hint();
+        text
+    }
+
+    /// `pact: <what>: <why>`, with what to do.
+    pub(crate) fn told(&self) -> String {
+        let (text, hint) = (format!("pact: {}", self.reason()), self.hint());
         let text = escape(text.as_bytes());
         if hint.is_empty() { format!("{text}\n") } else { format!("{text}\nhint: {}\n", escape(hint.as_bytes())) }
     }
@@ -99,7 +128,14 @@ impl ShellError {
             }
             Self::Client(ClientError::NotTheAgent { .. }) => "tell who administers this node: this should not be",
             Self::Client(ClientError::Protocol(_)) => "pact and pact-agent must be of the same release",
-            Self::Io { .. } | Self::Editor(_) => "",
+            Self::Settings(SettingsError::NoEndpoint) => {
+                "say --endpoint HOST:PORT, set PACT_ENDPOINT, or write `endpoint` into ~/.config/pact/cli.toml"
+            }
+            Self::Settings(SettingsError::NoToken) => {
+                "set PACT_TOKEN or PACT_TOKEN_FILE, or write `token_file` into ~/.config/pact/cli.toml"
+            }
+            Self::NoWay(_) => "see whether its agent is up, and whether `listen` is in its [journal]",
+            Self::Settings(_) | Self::Tls(_) | Self::NoNodes | Self::Input(_) | Self::Io { .. } | Self::Editor(_) => "",
         }
     }
 }

@@ -4,11 +4,17 @@
 //! files decides which mode it is.
 //! **Why:** a login shell's words are chosen by whoever logs in: by ssh's command, by su, by the name it was given.
 
+mod options;
+
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use pact_proto::command;
+use pact_proto::command::{self, Command, ExecArguments, ShellArguments, StatusArguments};
+use pact_proto::grammar::{Head, parse_words};
+use pact_proto::model::NodeName;
 use pact_proto::view::{escape, near};
+
+pub(crate) use options::Common;
 
 /// What is asked of `pact`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +29,19 @@ pub(crate) enum Invocation {
     Help,
     /// `--version`
     Version,
+    /// Something of other nodes.
+    Remote(Remote, Common),
+}
+
+/// What a workstation asks of other nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Remote {
+    /// The prompt of one.
+    Shell(NodeName),
+    /// One of pact's own commands on one.
+    Line(NodeName, Vec<Vec<u8>>),
+    /// A line on one or many, word by word as the caller's shell has split it.
+    Exec(ExecArguments, Vec<Vec<u8>>),
 }
 
 /// Who calls.
@@ -72,7 +91,12 @@ impl Mode {
 impl Invocation {
     /// Reads the words behind the name.
     pub(crate) fn read(mode: Mode, words: Vec<OsString>) -> Result<Self, Unusable> {
-        let mut words = words.into_iter().map(OsString::into_vec);
+        let words: Vec<_> = words.into_iter().map(OsString::into_vec).collect();
+        let (common, words) = match mode {
+            Mode::Login => (Common::default(), words),
+            Mode::Command => options::take(words)?,
+        };
+        let mut words = words.into_iter();
         while let Some(word) = words.next() {
             match (word.as_slice(), mode) {
                 (b"--help" | b"-h", Mode::Command) => return Ok(Self::Help),
@@ -83,7 +107,7 @@ impl Invocation {
                     }
                 }
                 ([b'-', ..], Mode::Command) => return Err(no_option(&word)),
-                (_, Mode::Command) => return command(std::iter::once(word).chain(words).collect()),
+                (_, Mode::Command) => return command(std::iter::once(word).chain(words).collect(), common),
                 (_, Mode::Login) => return Err(not_for_a_login_shell(&word)),
             }
         }
@@ -108,10 +132,10 @@ fn line(mut words: impl Iterator<Item = Vec<u8>>) -> Result<Invocation, Unusable
     }
 }
 
-fn command(words: Vec<Vec<u8>>) -> Result<Invocation, Unusable> {
+fn command(words: Vec<Vec<u8>>, common: Common) -> Result<Invocation, Unusable> {
     let name = String::from_utf8_lossy(&words[0]).into_owned();
     if command::find(&name).is_some() {
-        return Ok(Invocation::Words(words));
+        return remote(&words, common).map(|remote| remote.unwrap_or(Invocation::Words(words)));
     }
     let shown = escape(&words[0]);
     let known = command::TABLE.iter().map(|descriptor| descriptor.name);
@@ -120,6 +144,28 @@ fn command(words: Vec<Vec<u8>>) -> Result<Invocation, Unusable> {
         names => format!("near: {}", names.join(", ")),
     };
     Err(Unusable::new(format!("`{shown}`: there is no such command of pact"), hint))
+}
+
+/// What is about other nodes, where it is.
+fn remote(words: &[Vec<u8>], common: Common) -> Result<Option<Invocation>, Unusable> {
+    let parsed = parse_words(words.to_vec())
+        .map_err(|unreadable| Unusable::new(unreadable.message().clone(), unreadable.hint().clone()))?;
+    let Head::Command(stage) = parsed.head() else { return Ok(None) };
+    let asked = match stage.command() {
+        Command::Shell(ShellArguments { node }) => Remote::Shell(node.clone()),
+        Command::Exec(asked) => {
+            let line = words.iter().skip_while(|word| *word != b"--").skip(1).cloned().collect();
+            Remote::Exec(asked.clone(), line)
+        }
+        // There it is the node's own.
+        Command::Status(StatusArguments { node: Some(node) }) => Remote::Line(node.clone(), vec![words[0].clone()]),
+        Command::Status(StatusArguments { node: None })
+        | Command::Log(_)
+        | Command::Whoami
+        | Command::Help(_)
+        | Command::Exit => return Ok(None),
+    };
+    Ok(Some(Invocation::Remote(asked, common)))
 }
 
 fn no_option(word: &[u8]) -> Unusable {
@@ -138,8 +184,16 @@ pact - the shell of a node
   pact                 the prompt of this node, where its agent runs; lines, where standard input is a file or a pipe
   pact -c 'LINE'       one line: a command of pact, or programs joined by `|`
   pact COMMAND [ARG]…  one of pact's own commands, as in `pact status` or `pact log -n 5`
+  pact shell NODE      the prompt of another node
+  pact exec NODES -- LINE
+                       one line on other nodes: node042, node[001-100], @<vCluster>; -b folds equal answers
+  pact status NODE     how another node is
   pact help [NAME]     what you may run, and with which arguments
   pact --version       which pact this is
+
+  Other nodes are reached through the journal:
+  --endpoint HOST:PORT, --ca FILE, --token-file FILE, --timeout SECONDS, --output text|json|yaml, --no-color;
+  PACT_ENDPOINT, PACT_CA, PACT_TOKEN, PACT_TOKEN_FILE, PACT_OUTPUT; ~/.config/pact/cli.toml, /etc/pact/cli.toml.
 
   As login shell it takes -c LINE, -l and -i, and nothing else.
   Exit status: the program's own; 1 for what cannot be read, 2 not for you, 3 against the policy,

@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod invocation;
 mod output;
+mod remote;
 mod repl;
 mod script;
 mod signals;
@@ -60,6 +61,7 @@ fn run() -> Result<u8, ShellError> {
     match invocation {
         Invocation::Help => Ok(show(HELP)),
         Invocation::Version => Ok(show(concat!("pact ", env!("CARGO_PKG_VERSION"), "\n"))),
+        Invocation::Remote(asked, common) => remote::run(asked, common, terminal, home(mode, &account)),
         Invocation::Line(line) => once(&endpoint, terminal, LineForm::Text(cut(line))),
         Invocation::Words(words) => once(&endpoint, terminal, LineForm::Words(cut_words(words))),
         Invocation::Lines if !(terminal.stdin && terminal.stdout) => script(&endpoint, terminal),
@@ -169,17 +171,22 @@ enum Opened {
 }
 
 async fn open(connected: Connected, kind: Kind, terminal: Terminal) -> Result<Opened, ShellError> {
-    let style =
-        Style { colour: terminal.colour && terminal.stderr, columns: terminal.size.map_or(80, |(columns, _)| columns) };
     let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
-    let out = Output::open(std::io::stdout(), terminal.stdout).map_err(ShellError::io("standard output"))?;
-    let err = Output::open(std::io::stderr(), terminal.stderr).map_err(ShellError::io("standard error"))?;
     let options = OpenOptions { kind, terminal };
     tokio::select! {
         opened = Session::open(connected, &options) => {
             let (session, context) = opened?;
-            Ok(Opened::Session(Box::new(Engine { session, out, err, signals, style }), context))
+            Ok(Opened::Session(Box::new(engine_of(session, signals, &options.terminal)?), context))
         }
         heard = signals.next() => Ok(Opened::Left(heard.code())),
     }
+}
+
+/// A session, and this process's streams around it.
+fn engine_of(session: Session, signals: Signals, terminal: &Terminal) -> Result<Engine, ShellError> {
+    let style =
+        Style { colour: terminal.colour && terminal.stderr, columns: terminal.size.map_or(80, |(columns, _)| columns) };
+    let out = Output::open(std::io::stdout(), terminal.stdout).map_err(ShellError::io("standard output"))?;
+    let err = Output::open(std::io::stderr(), terminal.stderr).map_err(ShellError::io("standard error"))?;
+    Ok(Engine { session, out, err, signals, style })
 }

@@ -75,9 +75,11 @@ impl Session<'_> {
                 stderr: String::new(),
                 code: ExitCode::Success,
             },
-            Command::Status => Answer::text(view::status(&condition::status(self.node), style)),
+            Command::Status(_) => Answer::text(view::status(&condition::status(self.node), style)),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
+            // A line that begins so is refused before it is permitted.
+            Command::Exec(_) | Command::Shell(_) => Answer::failed(ExitCode::Policy, "it is answered on a workstation"),
             // A prompt leaves by itself; anywhere else there is nothing to leave.
             Command::Exit => Answer::text(String::new()),
         }

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use pact_policy::ticket::TicketFault;
 use pact_policy::{Judged, Permitted, judge};
+use pact_proto::command::{Command, StatusArguments};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed, Unreadable};
-use pact_proto::model::LineId;
 use pact_proto::model::entry::{Body, LineOutcome};
+use pact_proto::model::{LineId, NodeName};
 use pact_proto::wire::v1::line::Form;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::{self};
@@ -101,6 +102,13 @@ impl Session<'_> {
     /// What is allowed may still not be possible on this node, now.
     fn possible(&self, permitted: Permitted) -> Result<Permitted, Refusal> {
         let line = permitted.line().line().as_bytes();
+        if let ExpandedHead::Command(stage) = permitted.line().head()
+            && let Some(message) = elsewhere(stage.command(), &self.node.place.node)
+        {
+            let hint = "type it on a workstation".to_owned();
+            let (line, reason) = (line.to_vec(), message.clone());
+            return Err(Refusal { line, code: ExitCode::Policy, message, hint, reason, span: None });
+        }
         if let Some(stage) = permitted.stages().iter().find(|stage| stage.terminal) {
             let message = format!("{}: it needs a terminal, and pact gives programs none", stage.program);
             let hint = format!("see `help {}` for the forms that write plain text", stage.program);
@@ -163,6 +171,18 @@ pub(super) fn stages(line: &Permitted) -> usize {
         ExpandedHead::Programs => 0,
     };
     line.stages().len() + command
+}
+
+/// Why a command is not for a node's agent: a session on a node reaches no other node.
+fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
+    let name = command.name();
+    match command {
+        Command::Exec(_) | Command::Shell(_) => Some(format!("{name}: from a node there is no way to another")),
+        Command::Status(StatusArguments { node: Some(node) }) if node != here => {
+            Some(format!("{name}: this is {here}, and from here there is no way to {node}"))
+        }
+        Command::Status(_) | Command::Log(_) | Command::Whoami | Command::Help(_) | Command::Exit => None,
+    }
 }
 
 impl Refusal {

@@ -25,7 +25,7 @@ fn provider(site: &Site) -> Provider {
     let issuer = format!(
         "[[issuer]]\nissuer = {:?}\naudience = \"pact\"\nalgorithm = \"ES256\"\njwks = {:?}\n",
         provider.name,
-        site.path("keys.json")
+        site.path("keys.json").display().to_string()
     );
     let path = site.path("journal.toml");
     let config = std::fs::read_to_string(&path).unwrap();

@@ -1,0 +1,154 @@
+//! What a workstation asks of other nodes: their prompt, one line on one of them, one line on many.
+//!
+//! **Invariant:** the token is read before anything is connected, and goes to the journal alone. A prompt, and a line on
+//! one node, gives up everything but its connections before it shows anything; a line on many nodes connects as it goes.
+//! **Not here:** login shells: for them there is no way from here.
+
+mod fanout;
+
+use std::path::PathBuf;
+
+use pact_client::settings::{Output, SYSTEM_FILE, Said, Settings, USER_FILE};
+use pact_client::{ClientError, Journal, Kind, LineForm, OpenOptions, Session, Terminal, Ticket, Tls};
+use pact_proto::command::ExecArguments;
+use pact_proto::model::{NodeName, VCluster};
+
+use crate::engine::Ended;
+use crate::error::ShellError;
+use crate::invocation::{Common, Remote};
+use crate::repl::{self, HistoryFile, Probe};
+use crate::signals::Signals;
+use crate::streams::Input;
+use crate::{confine, engine_of, on_runtime, terminal};
+
+/// Does it.
+pub(crate) fn run(
+    asked: Remote,
+    common: Common,
+    mut terminal: Terminal,
+    home: Option<PathBuf>,
+) -> Result<u8, ShellError> {
+    let settings = settings(common.said, home.as_deref())?;
+    if common.is_plain {
+        terminal.colour = false;
+    }
+    match asked {
+        Remote::Shell(node) => prompt(&settings, &node, terminal, home),
+        Remote::Line(node, words) => one(&settings, &node, LineForm::Words(words), terminal),
+        Remote::Exec(asked, words) => exec(&settings, &asked, words, terminal),
+    }
+}
+
+/// Flags over environment over the user's file over the system's.
+fn settings(flags: Said, home: Option<&std::path::Path>) -> Result<Settings, ShellError> {
+    let environment = Said::by_environment(|name| std::env::var(name).ok())?;
+    let user = home.map(|home| Said::by_file(&home.join(USER_FILE))).transpose()?.unwrap_or_default();
+    let system = Said::by_file(std::path::Path::new(SYSTEM_FILE))?;
+    Ok(flags.over(environment).over(user).over(system).settle()?)
+}
+
+async fn connect(settings: &Settings) -> Result<Journal, ShellError> {
+    let tls = Tls::new(&settings.ca)?;
+    Ok(Box::pin(Journal::connect(&settings.endpoint, &settings.token, tls, settings.timeout)).await?)
+}
+
+/// The way to one node.
+async fn ticket(journal: &Journal, node: &NodeName) -> Result<Ticket, ShellError> {
+    let ticket = journal.tickets(&[node.to_string()]).await?.pop();
+    let ticket = ticket.ok_or_else(|| ClientError::Protocol("a ticket that was asked for".to_owned()))?;
+    ticket.map_err(ShellError::NoWay)
+}
+
+fn exec(settings: &Settings, asked: &ExecArguments, words: Vec<Vec<u8>>, terminal: Terminal) -> Result<u8, ShellError> {
+    let form = match words.as_slice() {
+        // A caller's shell has left it whole, so that the grammar reads it.
+        [line] => LineForm::Text(line.clone()),
+        [] | [_, ..] => LineForm::Words(words),
+    };
+    match (asked.nodes.single(), settings.output) {
+        (Some(node), Output::Text) if !asked.fold => one(settings, node, form, terminal),
+        (_, _) => many(settings, asked, form, terminal),
+    }
+}
+
+fn one(settings: &Settings, node: &NodeName, form: LineForm, terminal: Terminal) -> Result<u8, ShellError> {
+    on_runtime(async {
+        let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
+        let options = OpenOptions { kind: Kind::Once, terminal };
+        let opening = open(settings, node, &options);
+        let opened = tokio::select! {
+            opened = opening => opened?,
+            heard = signals.next() => return Ok(heard.code()),
+        };
+        confine::confine()?;
+        let mut engine = engine_of(opened, signals, &options.terminal)?;
+        let input = Input::open().map_err(ShellError::io("standard input"))?;
+        let ended = engine.run(form, Some(&input)).await?;
+        engine.close().await;
+        Ok(match ended {
+            Ended::Ran { code, .. } | Ended::Refused(code) | Ended::Left(code) => code,
+        })
+    })
+}
+
+async fn open(settings: &Settings, node: &NodeName, options: &OpenOptions) -> Result<Session, ShellError> {
+    let journal = connect(settings).await?;
+    let ticket = ticket(&journal, node).await?;
+    let (session, _) = Session::with(&journal, ticket, options).await?;
+    Ok(session)
+}
+
+fn prompt(settings: &Settings, node: &NodeName, terminal: Terminal, home: Option<PathBuf>) -> Result<u8, ShellError> {
+    terminal::remember();
+    let history = home.map(|home| HistoryFile::open(&repl::path_in(&home))).transpose();
+    let colour = terminal.colour;
+    on_runtime(async {
+        let options = OpenOptions { kind: Kind::Repl, terminal };
+        let opening = async {
+            let journal = connect(settings).await?;
+            let ticket = ticket(&journal, node).await?;
+            Ok::<_, ShellError>(Session::with(&journal, ticket, &options).await?)
+        };
+        let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
+        let (session, context) = tokio::select! {
+            opened = opening => opened?,
+            heard = signals.next() => return Ok(heard.code()),
+        };
+        confine::confine()?;
+        let probe = if terminal::is_dumb(&options.terminal.term) { None } else { Probe::ask() };
+        let prepared = repl::prepare(probe, history, colour).await?;
+        let mut engine = engine_of(session, signals, &options.terminal)?;
+        let code = repl::run(&mut engine, context, prepared).await?;
+        engine.close().await;
+        Ok(code)
+    })
+}
+
+fn many(settings: &Settings, asked: &ExecArguments, form: LineForm, terminal: Terminal) -> Result<u8, ShellError> {
+    on_runtime(async {
+        let journal = connect(settings).await?;
+        let nodes = nodes(&journal, asked).await?;
+        if nodes.is_empty() {
+            return Err(ShellError::NoNodes);
+        }
+        let show = match settings.output {
+            Output::Text if asked.fold => fanout::Show::Folded,
+            Output::Text => fanout::Show::AsItComes,
+            Output::Json => fanout::Show::Json,
+            Output::Yaml => fanout::Show::Yaml,
+        };
+        fanout::run(journal, &nodes, form, terminal, show).await
+    })
+}
+
+/// The set, with what the journal knows of vClusters.
+async fn nodes(journal: &Journal, asked: &ExecArguments) -> Result<Vec<NodeName>, ShellError> {
+    let mut known: Vec<(VCluster, Vec<NodeName>)> = Vec::new();
+    for vcluster in asked.nodes.vclusters() {
+        let members = journal.members(vcluster.as_str()).await?;
+        known.push((vcluster.clone(), members.iter().filter_map(|name| name.parse().ok()).collect()));
+    }
+    Ok(asked.nodes.expand(|vcluster| {
+        known.iter().find(|(name, _)| name == vcluster).map(|(_, members)| members.clone()).unwrap_or_default()
+    }))
+}
