@@ -11,6 +11,7 @@ mod lines;
 mod node;
 mod prompt;
 mod records;
+mod remote;
 mod seat;
 mod site;
 mod uplink;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use pact_xtask::authority::{Authority, Leaf};
+use pact_xtask::issuer::{AUDIENCE, Provider, Signs};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -16,6 +17,8 @@ pub(crate) const HOST: &str = "localhost";
 /// A site.
 pub(crate) struct Site {
     pub(crate) authority: Authority,
+    /// Who says who persons are.
+    pub(crate) provider: Provider,
     place: TempDir,
     port: u16,
     journal: Option<Child>,
@@ -29,7 +32,9 @@ impl Site {
         let authority = Authority::new("the site").unwrap();
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = free.local_addr().unwrap().port();
-        let site = Self { authority, place, port, journal: None };
+        let provider = Provider::new("https://id.example.org", Signs::EdDsa).unwrap();
+        let site = Self { authority, provider, place, port, journal: None };
+        std::fs::write(site.path("keys.json"), site.provider.jwks().unwrap()).unwrap();
         std::fs::write(site.path("ca.pem"), site.authority.certificate()).unwrap();
         site.write("member", &site.authority.member(1, &[HOST]).unwrap());
         site.write("node", &site.authority.node("node042").unwrap());
@@ -38,7 +43,12 @@ impl Site {
         let journal = format!(
             "member = 1\nlisten = \"127.0.0.1:{port}\"\ndata = {data}\nca = {ca}\ncertificate = {certificate}\nkey = {key}\n"
         );
-        std::fs::write(site.path("journal.toml"), journal).unwrap();
+        let issuer = format!(
+            "[[issuer]]\nissuer = \"{}\"\naudience = \"{AUDIENCE}\"\nalgorithm = \"EdDSA\"\njwks = {}\n",
+            site.provider.name,
+            site.shown("keys.json")
+        );
+        std::fs::write(site.path("journal.toml"), journal + &issuer).unwrap();
         site
     }
 
@@ -54,6 +64,7 @@ impl Site {
         let [ca, certificate, key] = ["ca.pem", "node.pem", "node.key"].map(|name| self.shown(name));
         let endpoint = self.endpoint();
         let journal = format!("ca = {ca}\ncertificate = {certificate}\nkey = {key}\nendpoint = \"{endpoint}\"\n");
+        let journal = format!("{journal}listen = \"127.0.0.1:0\"\n");
         Node::prepare_with(&format!("[journal]\n{journal}"), policy)
     }
 
@@ -104,6 +115,13 @@ impl Site {
     /// Kills the journal, lets it come to itself, and reads what is in it, oldest first, without its numbers; what is
     /// not this node's is left out. It is ended then.
     pub(crate) fn records(&mut self) -> Vec<String> {
+        let mut records = self.all_records();
+        records.retain(|record| record.contains(" node:node042 "));
+        records
+    }
+
+    /// The same of everything.
+    pub(crate) fn all_records(&mut self) -> Vec<String> {
         self.kill_journal();
         self.start_journal("");
         until("the journal to listen", || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok());
@@ -115,7 +133,7 @@ impl Site {
         let why = String::from_utf8_lossy(&output.stderr);
         let said = std::fs::read_to_string(self.path("journal.log")).unwrap_or_default();
         assert!(output.status.success(), "{why}{said}");
-        text.lines().filter_map(without_number).filter(|record| record.contains(" node:node042 ")).collect()
+        text.lines().filter_map(without_number).collect()
     }
 
     /// Everything that the node has on record now, once the journal has said that it has it too; then ends the journal

@@ -19,6 +19,9 @@ use super::caller::{Raw, Uplink, Way};
 use super::member::{Member, Site};
 use crate::support::runtime;
 
+/// From one place one refusal in so long goes on record of its own.
+const PACE: Duration = Duration::from_millis(1050);
+
 fn provider(site: &Site) -> Provider {
     let provider = Provider::new("https://id.example.org", Signs::Es256).unwrap();
     std::fs::write(site.path("keys.json"), provider.jwks().unwrap()).unwrap();
@@ -127,11 +130,8 @@ fn every_bad_token_reads_the_same_and_its_reason_is_on_record() {
         let key = own();
         for (token, _) in &tokens {
             assert_eq!(exchange(&site, &member, &key, token, &["n1"]).await, Err(Code::Unauthenticated));
-            // What comes faster than one a second from the same place is counted, and here each should be seen.
-            tokio::time::sleep(Duration::from_millis(1050)).await;
-        }
-        for _ in 0..3 {
-            assert_eq!(exchange(&site, &member, &key, "", &["n1"]).await, Err(Code::Unauthenticated));
+            // What comes faster from the same place is counted, and here each should be seen.
+            tokio::time::sleep(PACE).await;
         }
         let machine = site.node("n1");
         assert_eq!(exchange(&site, &member, &machine, &tokens[0].0, &[]).await, Err(Code::PermissionDenied));

@@ -1,0 +1,124 @@
+//! The same line from a workstation: over TLS, by token and ticket, through the built programs.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use crate::lines::find;
+use crate::node::{Account, Node, until};
+use crate::site::Site;
+
+const OPS: &[&str] = &["pact-ops-ml-training"];
+
+struct Workstation<'a> {
+    site: &'a Site,
+    token: String,
+}
+
+impl<'a> Workstation<'a> {
+    fn of(site: &'a Site, principal: &str, roles: &[&str]) -> Self {
+        Self { site, token: site.provider.token(principal, roles).unwrap() }
+    }
+
+    /// `pact` with nothing of this process's environment.
+    fn pact(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pact"));
+        command.args(words).env_clear().env("HOME", self.site.path("")).stdin(Stdio::null());
+        command.env("PACT_ENDPOINT", self.site.endpoint()).env("PACT_CA", self.site.path("ca.pem"));
+        command.env("PACT_TOKEN", &self.token);
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> (String, String, Option<i32>) {
+        said(&self.pact(words).output().unwrap())
+    }
+
+    /// Once the journal knows the node, and the node what is revoked.
+    fn waits_for(&self, node: &str) {
+        until("the node to take sessions", || self.run(&["status", node]).2 == Some(0));
+    }
+}
+
+fn said(output: &Output) -> (String, String, Option<i32>) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+fn started() -> (Site, Node) {
+    let site = Site::start();
+    let mut node = site.node("");
+    node.start_agent(&[]);
+    (site, node)
+}
+
+#[test]
+fn a_line_runs_there_as_it_runs_here() {
+    let (mut site, node) = started();
+    let uname = node.once(Account::Alice, "uname -r").stdout;
+    {
+        let alice = Workstation::of(&site, "alice@example.org", OPS);
+        alice.waits_for("node042");
+        assert_eq!(alice.run(&["exec", "node042", "--", "uname", "-r"]), (uname, String::new(), Some(0)));
+        let (out, err, code) = alice.run(&["exec", "node042", "--", "cat /etc/hostname | grep -c nothing"]);
+        assert_eq!((out.as_str(), err.as_str(), code), ("0\n", "", Some(1)), "a pipeline is read by the grammar");
+        let (out, err, code) = alice.run(&["exec", "node042", "--", "grep", "x", "/no/such"]);
+        assert!(out.is_empty() && err.contains("/no/such") && code == Some(2), "{out} {err} {code:?}");
+        let (_, err, code) = alice.run(&["exec", "node042", "--", "id"]);
+        assert!(err.contains("id: it is not a whitelisted program") && code == Some(6), "{err} {code:?}");
+        let mut counting = alice.pact(&["exec", "node042", "--", "wc", "-c"]);
+        let mut counting = counting.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        counting.stdin.take().unwrap().write_all(&vec![b'x'; 300_000]).unwrap();
+        let (out, _, code) = said(&counting.wait_with_output().unwrap());
+        assert_eq!((out.as_str(), code), ("300000\n", Some(0)));
+        let viewer = Workstation::of(&site, "bob@example.org", &["pact-viewer-another"]);
+        let (_, err, code) = viewer.run(&["exec", "node042", "--", "uname"]);
+        assert_eq!(code, Some(2), "{err}");
+    }
+    let records = site.has_all_of(&node);
+    let line = &records[find(&records, "LINE", "wc -c")];
+    assert!(line.contains(" node:node042 alice@example.org "), "{line}");
+    assert!(records[find(&records, "REFUSED", "uname")].contains(" bob@example.org "), "{records:#?}");
+}
+
+#[test]
+fn many_nodes_answer_each_under_its_name() {
+    let (site, _node) = started();
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    let (out, err, code) = alice.run(&["exec", "node[041-042]", "--", "uname", "-s"]);
+    assert_eq!((out.as_str(), code), ("[node042] Linux\n", Some(5)), "{err}");
+    assert_eq!(err, "pact: node041: no node of this name has connected\n");
+    let (out, _, code) = alice.run(&["exec", "@ml-training", "-b", "--", "uname", "-s"]);
+    assert_eq!((out.as_str(), code), ("node042:\nLinux\n", Some(0)));
+    let (out, _, code) = alice.run(&["exec", "node042", "--output", "json", "--", "grep", "-c", "x", "/no/such"]);
+    let expected =
+        "{\"node\":\"node042\",\"exit_code\":2,\"failure\":null,\"stdout\":\"\",\"stderr\":\"grep: /no/such: ";
+    assert!(out.starts_with(expected) && out.ends_with("\"}\n") && code == Some(2), "{out}");
+    let (_, err, code) = alice.run(&["exec", "@nobody", "--", "uname"]);
+    assert_eq!((err.as_str(), code), ("pact: exec: there is no node in this set\n", Some(1)));
+}
+
+#[test]
+fn whoever_is_not_let_in_is_told_so_and_the_reason_is_on_record() {
+    let (mut site, _node) = started();
+    {
+        let alice = Workstation::of(&site, "alice@example.org", OPS);
+        alice.waits_for("node042");
+        let mut nobody = Workstation::of(&site, "alice@example.org", OPS);
+        nobody.token.push('x');
+        let (out, err, code) = nobody.run(&["exec", "node042", "--", "uname"]);
+        assert_eq!((out.as_str(), code), ("", Some(2)));
+        assert_eq!(err, "pact: access: the token is not accepted\nhint: get a new token, and try again\n");
+        let (_, err, code) = alice.run(&["exec", "node042", "--ca", "/etc/hostname", "--", "uname"]);
+        assert!(err.contains("ca: /etc/hostname") && code == Some(1), "{err}");
+        let other = pact_xtask::authority::Authority::new("another site").unwrap();
+        std::fs::write(site.path("other.pem"), other.certificate()).unwrap();
+        let ca = site.path("other.pem").display().to_string();
+        let (_, err, code) = alice.run(&["exec", "node042", "--ca", &ca, "--", "uname"]);
+        assert!(err.contains("is not who it should be") && code == Some(5), "{err}");
+    }
+    site.kill_journal();
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    let (_, err, code) = alice.run(&["exec", "node042", "--timeout", "2", "--", "uname"]);
+    assert!(err.contains("journal: localhost:") && err.contains("cannot be reached") && code == Some(5), "{err}");
+    assert!(site.all_records().iter().any(|record| record.contains(" DENIED ")), "{:#?}", site.all_records());
+}
