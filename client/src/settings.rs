@@ -233,6 +233,15 @@ mod tests {
     }
 
     #[test]
+    fn the_example_says_the_defaults() {
+        let example: Said = toml_edit::de::from_str(include_str!("../../examples/cli.toml")).unwrap();
+        let expected =
+            Said { ca: Some(USUAL_CA.into()), output: Some(Output::Text), timeout: Some(30), ..Said::default() };
+        assert_eq!(example, expected);
+        assert_eq!(USUAL_TIMEOUT.as_secs(), 30);
+    }
+
+    #[test]
     fn what_is_wrong_with_a_file_is_named() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("cli.toml");

@@ -15,7 +15,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
            worst; sets of nodes are written as in node[001-100,205], @<vCluster>, with , ! & and ^.",
     examples: &[
         ("exec node042 -- dmesg -T", "the kernel's messages of node042"),
-        ("exec node[001-100] -b -- uname -r", "which kernels run, equal answers together"),
+        ("exec 'node[001-100]' -b -- uname -r", "which kernels run, equal answers together"),
         ("exec node042 -- 'dmesg | tail -n 5'", "a pipeline, which runs on the node"),
     ],
     effect: Effect::Read,
