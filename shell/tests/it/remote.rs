@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::lines::find;
 use crate::node::{Account, Node, until};
+use crate::seat::Seat;
 use crate::site::Site;
 
 const OPS: &[&str] = &["pact-ops-ml-training"];
@@ -121,4 +122,38 @@ fn whoever_is_not_let_in_is_told_so_and_the_reason_is_on_record() {
     let (_, err, code) = alice.run(&["exec", "node042", "--timeout", "2", "--", "uname"]);
     assert!(err.contains("journal: localhost:") && err.contains("cannot be reached") && code == Some(5), "{err}");
     assert!(site.all_records().iter().any(|record| record.contains(" DENIED ")), "{:#?}", site.all_records());
+}
+
+/// The prompt is the same as on the node; the journal's end is not the session's.
+#[test]
+fn the_prompt_of_another_node() {
+    let (mut site, node) = started();
+    let (endpoint, ca) = (site.endpoint(), site.path("ca.pem"));
+    let token = {
+        let alice = Workstation::of(&site, "alice@example.org", OPS);
+        alice.waits_for("node042");
+        alice.token.clone()
+    };
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", env!("CARGO_BIN_EXE_pact"), "shell", "node042"]).env_clear();
+    command.env("HOME", site.path("")).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+    command.env("PACT_ENDPOINT", endpoint).env("PACT_CA", ca).env("PACT_TOKEN", token);
+    let mut seat = Seat::open(&mut command);
+    seat.prompt();
+    assert_eq!(seat.line("uname -s | wc -l"), "1");
+    let whoami = seat.line("whoami");
+    assert!(whoami.contains("alice@example.org") && whoami.contains("ticket of the journal, until "), "{whoami}");
+    let refused = seat.line("exec node043 -- uname");
+    assert!(refused.contains("pact: exec: from a node there is no way to another"), "{refused}");
+    let refused = seat.line("uname; id");
+    assert!(refused.contains("`;` is not part of the grammar"), "{refused}");
+    site.kill_journal();
+    assert_eq!(seat.line("uname -s"), "Linux");
+    seat.keys("exit\r");
+    assert_eq!(seat.end(), Some(0));
+    site.start_journal("");
+    let records = site.has_all_of(&node);
+    find(&records, "SESSION", "prompt as pact-ops-ml-training");
+    let line = &records[find(&records, "REFUSED", "exec node043 -- uname")];
+    assert!(line.contains(" alice@example.org ") && line.contains("exit 3"), "{line}");
 }
