@@ -67,23 +67,20 @@ impl Held {
         from: SocketAddr,
         shown: Option<&v1::Credential>,
     ) -> Result<Self, Refusal> {
-        Self::read(node, key, shown).map_err(|fault| refusal(&fault, from))
+        let (Some(authority), Some(uplink)) = (node.authority.clone(), &node.uplink) else {
+            return Err(refusal(&Fault::NotNow, from));
+        };
+        let door = Door { authority, audience: Audience::Node(node.place.node.clone()), key };
+        Self::read(door, uplink.revoked(), shown).map_err(|fault| refusal(&fault, from))
     }
 
-    fn read(node: &Node, key: KeyThumbprint, shown: Option<&v1::Credential>) -> Result<Self, Fault> {
-        let (Some(authority), Some(uplink)) = (node.authority.clone(), &node.uplink) else { return Err(Fault::NotNow) };
-        let door = Door { authority, audience: Audience::Node(node.place.node.clone()), key };
+    fn read(door: Door, revoked: watch::Receiver<Revoked>, shown: Option<&v1::Credential>) -> Result<Self, Fault> {
         let current = door.read(shown)?;
-        let revoked = uplink.revoked();
-        let held = Self { door, current: Mutex::new(current), revoked };
-        match &*held.revoked.borrow() {
-            None => return Err(Fault::NotNow),
-            Some(times) => held.with(|current| match before(times, &current.ticket) {
-                Some(time) => Err(Fault::Revoked(current.ticket.grant().principal.clone(), time)),
-                None => Ok(()),
-            })?,
+        let times = revoked.borrow().clone().ok_or(Fault::NotNow)?;
+        if let Some(time) = before(&times, &current.ticket) {
+            return Err(Fault::Revoked(current.ticket.grant().principal.clone(), time));
         }
-        Ok(held)
+        Ok(Self { door, current: Mutex::new(current), revoked })
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Current) -> T) -> T {
@@ -170,3 +167,6 @@ fn refusal(fault: &Fault, from: SocketAddr) -> Refusal {
     let reason = format!("{from}: {fault}");
     Refusal { line: Vec::new(), code, message, hint: hint.to_owned(), reason, span: None }
 }
+
+#[cfg(test)]
+mod tests;
