@@ -58,6 +58,7 @@ fn grant(principal: &str) -> Grant {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what the uplink tells, which may have told nothing")]
 fn times(of: &[(&str, Timestamp)]) -> Revoked {
     Some(Arc::new(of.iter().map(|(name, time)| (name.parse().unwrap(), *time)).collect::<BTreeMap<_, _>>()))
 }
