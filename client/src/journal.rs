@@ -16,6 +16,8 @@ use crate::session::channel;
 use crate::tls::{Tls, resolve, server_name};
 use crate::{ClientError, Place};
 
+/// A journal gives tickets for so many nodes at once.
+const MOST_NODES: usize = 4096;
 /// Tickets for thousands of nodes.
 const LARGEST_MESSAGE: usize = 64 << 20;
 
@@ -66,11 +68,15 @@ impl Journal {
 
     /// Tickets for nodes, in their order.
     pub async fn tickets(&self, nodes: &[String]) -> Result<Vec<Result<Ticket, NoWay>>, ClientError> {
-        let grants = self.exchange(nodes.to_vec(), false).await?;
-        if grants.len() != nodes.len() {
-            return Err(ClientError::Protocol("as many tickets as were asked for".to_owned()));
+        let mut tickets = Vec::with_capacity(nodes.len());
+        for nodes in nodes.chunks(MOST_NODES) {
+            let grants = self.exchange(nodes.to_vec(), false).await?;
+            if grants.len() != nodes.len() {
+                return Err(ClientError::Protocol("it gave more or fewer tickets than were asked for".to_owned()));
+            }
+            tickets.extend(grants.into_iter().map(ticket));
         }
-        Ok(grants.into_iter().map(ticket).collect())
+        Ok(tickets)
     }
 
     /// A ticket for sessions with the journal itself.

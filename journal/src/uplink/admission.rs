@@ -7,7 +7,7 @@
 use pact_policy::authority::Authority;
 use pact_policy::ticket::{Audience, Ticket};
 use pact_proto::model::entry::{Body, Credential, Entry, Via};
-use pact_proto::model::{Kind, LineId, NodeName, Scope, SessionId, SpoolEpoch, SpoolPosition};
+use pact_proto::model::{Kind, LineId, NodeName, Principal, Scope, SessionId, SpoolEpoch, SpoolPosition};
 use pact_proto::wire::v1;
 use prost::Message;
 
@@ -26,6 +26,10 @@ pub(crate) struct Origin {
     /// Who may have signed the tickets that its entries show.
     pub(crate) authority: Authority,
 }
+
+/// The last ticket that was found good, and whose it is: the entries of a session show the same one.
+#[derive(Debug, Default)]
+pub(crate) struct Vouched(Option<(Vec<u8>, Principal)>);
 
 /// Which number may come now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +65,12 @@ impl Expected {
 
 impl Origin {
     /// Takes one entry: its number, and as what it goes into the log.
-    pub(crate) fn admit(&self, expected: Expected, stored: Vec<u8>) -> Result<(u64, Item), Rejection> {
+    pub(crate) fn admit(
+        &self,
+        vouched: &mut Vouched,
+        expected: Expected,
+        stored: Vec<u8>,
+    ) -> Result<(u64, Item), Rejection> {
         let at = |number, reason: String| Rejection { number, reason };
         let entry = Entry::decode(&stored).map_err(|bad| at(expected.number(), format!("no entry: {bad}")))?;
         let position = entry.position.clone().ok_or_else(|| at(expected.number(), "it was in no spool".to_owned()))?;
@@ -71,6 +80,7 @@ impl Origin {
             return Err(at(number, format!("entry {} must come first", expected.number())));
         }
         self.speaks_for_itself(&entry).map_err(|reason| at(number, reason))?;
+        self.is_ticket_good(vouched, &entry).map_err(|reason| at(number, reason))?;
         is_fresh(&stored).map_err(|reason| at(number, reason))?;
         Ok((number, item(&entry, stored)))
     }
@@ -103,7 +113,6 @@ impl Origin {
         if is_foreign || author.starts_with(MACHINE) {
             return Err(format!("its author is {author:?}, and {node} cannot vouch for that"));
         }
-        self.is_ticket_good(entry)?;
         match &entry.body {
             Body::UplinkRejected { .. } | Body::Revoked { .. } | Body::TokenRefused { .. } => {
                 Err("only a member of the journal says that".to_owned())
@@ -123,11 +132,14 @@ impl Origin {
 impl Origin {
     /// A node says of somebody who came from elsewhere what a ticket for it bears out. Not when: its clock may be wrong,
     /// and a line may run longer than its ticket.
-    fn is_ticket_good(&self, entry: &Entry) -> Result<(), String> {
+    fn is_ticket_good(&self, Vouched(last): &mut Vouched, entry: &Entry) -> Result<(), String> {
         let signed = match &entry.credential {
             Some(Credential::Ticket(signed)) => signed,
             Some(Credential::Peer { .. }) | None => return Ok(()),
         };
+        if last.as_ref().is_some_and(|(known, of)| known == signed && *of == entry.author) {
+            return Ok(());
+        }
         let ticket = Ticket::read(signed, &self.authority).map_err(|fault| format!("its ticket: {fault}"))?;
         let grant = ticket.grant();
         if grant.audience != Audience::Node(self.node.clone()) {
@@ -136,6 +148,7 @@ impl Origin {
         if grant.principal != entry.author {
             return Err(format!("its ticket is {}'s, and its author {}", grant.principal, entry.author));
         }
+        *last = Some((signed.clone(), entry.author.clone()));
         Ok(())
     }
 }

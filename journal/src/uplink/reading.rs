@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Status, Streaming};
 
 use super::Over;
-use super::admission::{Expected, Origin, Rejection};
+use super::admission::{Expected, Origin, Rejection, Vouched};
 use crate::entry::{Item, MOST_PAYLOAD};
 use crate::registry::Presence;
 
@@ -43,7 +43,7 @@ pub(super) async fn read(
     batches: mpsc::Sender<Batch>,
     room: &Arc<Semaphore>,
 ) -> Over {
-    let mut expected = Expected::UpTo(next_number);
+    let (mut expected, mut vouched) = (Expected::UpTo(next_number), Vouched::default());
     loop {
         let entries = tokio::select! {
             message = entries(requests, presence, expected) => message,
@@ -54,7 +54,7 @@ pub(super) async fn read(
             Err(over) => return over,
         };
         let Ok(room) = Arc::clone(room).acquire_many_owned(bytes(&entries)).await else { return Over::Gone };
-        let (items, rejection) = admit(origin, &mut expected, entries);
+        let (items, rejection) = admit(origin, (&mut expected, &mut vouched), entries);
         if !items.is_empty() && batches.send(Batch { items, _room: room }).await.is_err() {
             return Over::Gone;
         }
@@ -123,10 +123,14 @@ fn bytes(entries: &[Vec<u8>]) -> u32 {
 }
 
 /// What is taken, and the first that is not.
-fn admit(origin: &Origin, expected: &mut Expected, entries: Vec<Vec<u8>>) -> (Vec<(u64, Item)>, Option<Rejection>) {
+fn admit(
+    origin: &Origin,
+    (expected, vouched): (&mut Expected, &mut Vouched),
+    entries: Vec<Vec<u8>>,
+) -> (Vec<(u64, Item)>, Option<Rejection>) {
     let mut items = Vec::with_capacity(entries.len());
     for stored in entries {
-        match origin.admit(*expected, stored) {
+        match origin.admit(vouched, *expected, stored) {
             Ok((number, item)) => {
                 *expected = Expected::Exactly(number.saturating_add(1));
                 items.push((number, item));

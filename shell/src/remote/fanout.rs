@@ -7,7 +7,7 @@ mod show;
 
 use std::sync::Arc;
 
-use pact_client::{Event, Exit, INPUT_PIECE, Journal, Kind, LineForm, OpenOptions, Session, Terminal};
+use pact_client::{Event, Exit, INPUT_PIECE, Journal, Kind, LineForm, OpenOptions, Session, Terminal, Ticket};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::NodeName;
 use tokio::sync::{OnceCell, Semaphore, mpsc, watch};
@@ -72,10 +72,14 @@ pub(super) async fn run(
     let task = Arc::new(Task { journal, form, options, input, places, interrupts });
     let (said, mut heard) = mpsc::channel(PLACES);
     let mut asking = JoinSet::new();
-    for (index, node) in nodes.iter().enumerate() {
-        let (task, node, said) = (Arc::clone(&task), node.to_string(), said.clone());
+    let names: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+    for (index, ticket) in task.journal.tickets(&names).await?.into_iter().enumerate() {
+        let (task, said) = (Arc::clone(&task), said.clone());
         asking.spawn(async move {
-            let ended = task.ask(&node, index, &said).await;
+            let ended = match ticket {
+                Ok(ticket) => task.ask(ticket, index, &said).await,
+                Err(no_way) => away(&no_way.why),
+            };
             let _nobody_waits = said.send((index, Said::Ended(ended))).await;
         });
     }
@@ -103,9 +107,9 @@ pub(super) async fn run(
 }
 
 impl Task {
-    async fn ask(&self, node: &str, index: usize, said: &mpsc::Sender<(usize, Said)>) -> Ended {
+    async fn ask(&self, ticket: Ticket, index: usize, said: &mpsc::Sender<(usize, Said)>) -> Ended {
         let Ok(_place) = self.places.acquire().await else { return away("it was not asked") };
-        match self.line(node, index, said).await {
+        match self.line(ticket, index, said).await {
             Ok(ended) => ended,
             Err(error) => {
                 let is_away = error.code() == ExitCode::Unreachable.number();
@@ -114,13 +118,12 @@ impl Task {
         }
     }
 
-    async fn line(&self, node: &str, index: usize, said: &mpsc::Sender<(usize, Said)>) -> Result<Ended, ShellError> {
-        let ticket = self.journal.tickets(&[node.to_owned()]).await?.pop();
-        let ticket = match ticket {
-            Some(Ok(ticket)) => ticket,
-            Some(Err(no_way)) => return Ok(away(&no_way.why)),
-            None => return Ok(away("the journal gave no ticket")),
-        };
+    async fn line(
+        &self,
+        ticket: Ticket,
+        index: usize,
+        said: &mpsc::Sender<(usize, Said)>,
+    ) -> Result<Ended, ShellError> {
         let (mut session, _) = Box::pin(Session::with(&self.journal, ticket, &self.options)).await?;
         session.outgoing.line(self.form.clone()).await?;
         let (mut interrupts, mut feed) = (self.interrupts.clone(), Feed::default());
