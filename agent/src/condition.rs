@@ -11,6 +11,9 @@ use tokio::time::sleep;
 use crate::node::Node;
 use crate::spool::Durability;
 
+/// The journal takes 8 KiB of a report and no more; `status` on the node says all.
+const MOST_SENTENCES: usize = 16;
+const LONGEST_SENTENCE: usize = 240;
 /// How often the journal is told.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -45,13 +48,34 @@ pub(crate) fn status(node: &Node) -> NodeStatus {
     }
 }
 
-/// Tells it for ever; where nobody is told, it costs a look at the node.
+/// Tells it for ever.
 pub(crate) async fn tell(node: &Node, to: &watch::Sender<Report>) -> Infallible {
     loop {
         let NodeStatus { state, sessions, degraded, failures, journal, .. } = status(node);
         let unsent = journal.map_or(0, |journal| journal.waiting);
-        let degraded = failures.into_iter().chain(degraded).collect();
+        let degraded = failures.into_iter().chain(degraded).take(MOST_SENTENCES).map(shortened).collect();
         to.send_replace(Report { state: state.to_owned(), sessions, degraded, unsent });
         sleep(EVERY).await;
+    }
+}
+
+fn shortened(mut sentence: String) -> String {
+    if sentence.len() > LONGEST_SENTENCE {
+        sentence.truncate(sentence.floor_char_boundary(LONGEST_SENTENCE - '…'.len_utf8()));
+        sentence.push('…');
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_never_too_long() {
+        assert_eq!(shortened("short".to_owned()), "short");
+        let long = shortened("é".repeat(500));
+        assert!(long.len() <= LONGEST_SENTENCE && long.ends_with('…'), "{}", long.len());
+        const { assert!(MOST_SENTENCES * (LONGEST_SENTENCE + 8) < 8 * 1024) };
     }
 }

@@ -6,12 +6,13 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pact_policy::certificate::{Visitor, visitor};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -23,6 +24,8 @@ use crate::serve;
 const AGAIN: Duration = Duration::from_millis(100);
 /// Whoever does not say who it is for so long is nobody.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A place is for whoever has shown a good ticket by then: keys are made by anybody.
+const FIRST: Duration = Duration::from_secs(20);
 /// So many may be saying who they are at once; others wait in the socket's queue.
 const MOST_HANDSHAKES: usize = 64;
 
@@ -75,5 +78,13 @@ async fn connection(
     let limits = node.policy.limits();
     let (of_key, on_node) = (2 * limits.sessions_per_user, 2 * limits.sessions_per_node);
     let Ok(_seat) = node.visitors.enter(&Who::Key(key), of_key, on_node) else { return };
-    serve::talk(&node, stream, Caller::Remote { key, from }).await;
+    let admitted = Arc::new(Notify::new());
+    let mut talking = pin!(serve::talk(&node, stream, Caller::Remote { key, from, admitted: Arc::clone(&admitted) }));
+    let first = tokio::select! {
+        () = talking.as_mut() => return,
+        first = timeout(FIRST, admitted.notified()) => first,
+    };
+    if first.is_ok() {
+        talking.await;
+    }
 }

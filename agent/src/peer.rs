@@ -1,6 +1,7 @@
 //! Who is on the other end of a connection: of the unix socket the kernel says it, of the TLS door the key.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::{Uid, User};
@@ -8,6 +9,7 @@ use pact_policy::Peer;
 use pact_policy::certificate::KeyThumbprint;
 use pact_proto::model::Principal;
 use tokio::net::unix::UCred;
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -30,6 +32,8 @@ pub(crate) enum Caller {
         key: KeyThumbprint,
         /// From where.
         from: SocketAddr,
+        /// Told when a session of it is admitted.
+        admitted: Arc<Notify>,
     },
 }
 

@@ -198,10 +198,16 @@ async fn outside(
             None => std::future::pending().await,
         }
     };
+    let telling = async {
+        match node.uplink {
+            Some(_) => condition::tell(&node, &reports).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         error = sending => error,
         never = serving => match never {},
-        never = condition::tell(&node, &reports) => match never {},
+        never = telling => match never {},
     }
 }
 

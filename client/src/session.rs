@@ -30,6 +30,9 @@ const LARGEST_MESSAGE: usize = 64 << 20;
 const WINDOW: u32 = 128 * 1024;
 /// A journal that gives only short tickets is not asked all the time.
 const SOONEST: Duration = Duration::from_secs(1);
+/// Another machine that is quiet is asked so often whether it is there, and has so long to answer.
+const PING: Duration = Duration::from_secs(10);
+const PONG: Duration = Duration::from_secs(20);
 /// How long a closed session may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -208,6 +211,13 @@ where
     // The name is never looked up: the stream is there already.
     let endpoint = tonic::transport::Endpoint::from_static("http://agent.pact");
     let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
+    let endpoint = match place {
+        // The kernel tells of an agent that has gone, and one that waits for its disk is there.
+        Place::Socket(_) => endpoint,
+        Place::Node { .. } | Place::Journal { .. } => {
+            endpoint.http2_keep_alive_interval(PING).keep_alive_timeout(PONG).keep_alive_while_idle(true)
+        }
+    };
     let connected = endpoint.connect_with_connector(connector).await;
     connected.map_err(|error| ClientError::Unreachable { place: place.clone(), source: std::io::Error::other(error) })
 }

@@ -5,7 +5,7 @@
 //! moment.
 //! **Not here:** what a person may do with a ticket: node and journal judge every line.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,6 +29,8 @@ use crate::voice::Voice;
 const REFUSED: &str = "access: the token is not accepted";
 /// Of a ticket whose token has just ended.
 const MOMENT: SignedDuration = SignedDuration::from_secs(1);
+/// Tokens that are refused go on record from so many places in a second; a crowd is counted.
+pub(crate) const PLACES_A_SECOND: usize = 16;
 /// Of one request.
 const MOST_NODES: usize = 4096;
 
@@ -67,6 +69,8 @@ impl Access {
         let mut grants = Vec::with_capacity(asked.nodes.len() + 1);
         for name in &asked.nodes {
             grants.push(self.node(person, &bearer, name, now)?);
+            // A signature takes a while, and thousands of them would hold up everybody else.
+            tokio::task::yield_now().await;
         }
         if asked.journal {
             grants.push(self.ticket(person, &bearer, Audience::Journal, now)?);
@@ -107,7 +111,7 @@ impl Access {
     /// On record, or counted. Whoever runs this member hears what could not be recorded.
     async fn refuse(&self, person: Person, fault: &TokenFault) {
         let from = person.from;
-        let Some(more) = self.pace.next(&from.ip(), Instant::now()) else { return };
+        let Some(more) = self.pace.next(&network(from.ip()), Instant::now()) else { return };
         let body = Body::TokenRefused { reason: fault.to_string(), from: from.to_string(), more };
         if let Err(error) = self.own.record(Draft::new(self.own.author(), body)).await {
             self.voice.say(&format!("{from}: that a token was refused ({fault}) is not on record: {error}"));
@@ -152,11 +156,32 @@ impl Access {
     }
 }
 
+/// Whose mistakes are counted together: an address, and of IPv6 the network of 64 bits, in which anybody has them all.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 fn random() -> Result<[u8; 16], Status> {
     let mut bytes = [0; 16];
     let drawn = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
     match drawn {
         Ok(16) => Ok(bytes),
         Ok(_) | Err(_) => Err(Status::internal("no random number for a ticket")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_place() {
+        let same = |one: &str, other: &str| network(one.parse().unwrap()) == network(other.parse().unwrap());
+        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"));
+        assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
+        assert!(same("192.0.2.1", "::ffff:192.0.2.1") && !same("192.0.2.1", "192.0.2.2"));
     }
 }

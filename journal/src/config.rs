@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use pact_policy::token::{Development, Issuer, Issuers, SigningAlgorithm};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::consensus::MemberId;
 use crate::storage::Settings;
@@ -136,30 +135,22 @@ impl Config {
         Ok(config)
     }
 
-    /// Whose tokens are accepted, and the version of that: a hash of all that it says.
-    pub(crate) fn issuers(&self, path: &Path) -> Result<(Issuers, String), ConfigError> {
-        let (mut issuers, mut version) = (Issuers::default(), Sha256::new());
+    /// Whose tokens are accepted.
+    pub(crate) fn issuers(&self, path: &Path) -> Result<Issuers, ConfigError> {
+        let mut issuers = Issuers::default();
         for Provider { issuer, audience, algorithm, jwks, principal_claim, roles_claim } in &self.issuers {
-            let keys = read(jwks, Secrecy::Public)?;
-            let said = [issuer, audience, algorithm.name(), principal_claim, roles_claim];
-            for said in said {
-                version.update([said.as_bytes(), b"\0"].concat());
-            }
-            version.update(&keys);
-            let made = Issuer::new(issuer, audience, *algorithm, &keys);
+            let made = Issuer::new(issuer, audience, *algorithm, &read(jwks, Secrecy::Public)?);
             let made = made.map_err(|bad| ConfigError::wrong(jwks, bad.to_string()))?;
             let added = issuers.add(made.claims(principal_claim, roles_claim));
             added.map_err(|bad| ConfigError::wrong(path, bad.to_string()))?;
         }
         if let Some(DevelopmentKey { issuer, audience, key_file }) = &self.development {
             let secret = read(key_file, Secrecy::Secret)?;
-            version.update([issuer.as_bytes(), b"\0", audience.as_bytes()].concat());
             let made = Issuer::development(&Development { issuer, audience, secret: &secret });
             let made = made.and_then(|made| issuers.add(made));
             made.map_err(|bad| ConfigError::wrong(key_file, bad.to_string()))?;
         }
-        let version = version.finalize();
-        Ok((issuers, version.iter().take(6).map(|byte| format!("{byte:02x}")).collect()))
+        Ok(issuers)
     }
 
     /// Whose journal it is, and where.

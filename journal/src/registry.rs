@@ -9,7 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use pact_proto::model::{NodeName, VCluster};
 use pact_proto::wire::v1::{Hello, Report};
+use prost::Message;
 
+/// `host:port`, with the longest name that DNS has.
+const LONGEST_ADDRESS: usize = 256 + 6;
+/// Some sentences; what is longer is no report.
+const LONGEST_REPORT: usize = 8 * 1024;
 /// More nodes than a member can serve have another problem.
 const MOST: usize = 1 << 17;
 
@@ -37,6 +42,11 @@ pub(crate) enum Link {
     Gone(Timestamp),
 }
 
+/// More than a node can have to say of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is too long")]
+pub(crate) struct TooLong(&'static str);
+
 /// All nodes that connected since this member started.
 #[derive(Clone, Default)]
 pub(crate) struct Registry {
@@ -55,8 +65,11 @@ impl Registry {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A node has connected. Whatever it was before is over.
-    pub(crate) fn enter(&self, node: &NodeName, hello: &Hello) -> Presence {
+    /// A node has connected. Whatever it was before is over. What it says of itself may be wrong, and not long.
+    pub(crate) fn enter(&self, node: &NodeName, hello: &Hello) -> Result<Presence, TooLong> {
+        if hello.address.len() > LONGEST_ADDRESS {
+            return Err(TooLong("its address"));
+        }
         let mut nodes = self.nodes();
         let generation = nodes.get(node).map_or(0, |known| known.generation + 1);
         let known = Known {
@@ -69,7 +82,7 @@ impl Registry {
         if nodes.len() < MOST || nodes.contains_key(node) {
             nodes.insert(node.clone(), known);
         }
-        Presence { registry: self.clone(), node: node.clone(), generation }
+        Ok(Presence { registry: self.clone(), node: node.clone(), generation })
     }
 
     /// What is known of one.
@@ -97,14 +110,18 @@ impl Presence {
     }
 
     /// What it says of itself now.
-    pub(crate) fn report(&self, report: Report) {
+    pub(crate) fn report(&self, report: Report) -> Result<(), TooLong> {
+        if report.encoded_len() > LONGEST_REPORT {
+            return Err(TooLong("its report"));
+        }
         self.with(|known| known.report = Some(report));
+        Ok(())
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.with(|known| known.link = Link::Gone(Timestamp::now()));
+        self.with(|known| (known.link, known.report) = (Link::Gone(Timestamp::now()), None));
     }
 }
 
@@ -119,22 +136,33 @@ mod tests {
     #[test]
     fn the_last_connection_of_a_node_is_the_one_that_counts() {
         let (registry, node) = (Registry::default(), "n1".parse().unwrap());
-        let first = registry.enter(&node, &hello("a:1", "ml"));
-        let second = registry.enter(&node, &hello("b:2", "ml"));
+        let first = registry.enter(&node, &hello("a:1", "ml")).unwrap();
+        let second = registry.enter(&node, &hello("b:2", "ml")).unwrap();
         drop(first);
         let known = registry.get(&node).unwrap();
         assert!(known.address == "b:2" && matches!(known.link, Link::There(_)), "{known:?}");
-        second.report(Report { state: "COMMITTED".into(), ..Report::default() });
+        second.report(Report { state: "COMMITTED".into(), ..Report::default() }).unwrap();
         assert_eq!(registry.get(&node).unwrap().report.unwrap().state, "COMMITTED");
         drop(second);
         assert!(matches!(registry.get(&node).unwrap().link, Link::Gone(_)));
     }
 
     #[test]
+    fn what_a_node_says_of_itself_is_not_long() {
+        let (registry, node) = (Registry::default(), "n1".parse().unwrap());
+        assert!(registry.enter(&node, &hello(&"a".repeat(LONGEST_ADDRESS + 1), "ml")).is_err());
+        assert!(registry.get(&node).is_none());
+        let presence = registry.enter(&node, &hello("a:1", "ml")).unwrap();
+        let long = Report { degraded: vec!["x".repeat(100); 100], ..Report::default() };
+        assert!(presence.report(long).is_err());
+        assert!(registry.get(&node).unwrap().report.is_none());
+    }
+
+    #[test]
     fn nodes_are_found_by_their_vcluster() {
         let registry = Registry::default();
         let _kept: Vec<_> = [("n2", "ml"), ("n1", "ml"), ("n3", "web"), ("n4", "")]
-            .map(|(name, vcluster)| registry.enter(&name.parse().unwrap(), &hello("", vcluster)))
+            .map(|(name, vcluster)| registry.enter(&name.parse().unwrap(), &hello("", vcluster)).unwrap())
             .into();
         let names = |vcluster: Option<&str>| {
             let of = registry.of(vcluster.map(|name| name.parse().unwrap()).as_ref());

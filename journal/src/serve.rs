@@ -41,14 +41,14 @@ const MOST_CONNECTIONS: usize = 4096;
 const MOST_PERSONS: usize = 1024;
 /// Of one node or key: the one that it uses, and those that it does not know to be dead.
 const MOST_OF_ONE: u32 = 4;
-/// Of one connection: an uplink, and sessions that a node passes on; more are refused by HTTP/2 itself.
-const MOST_STREAMS: u32 = 64;
+/// Of one connection. An agent opens one; more are refused by HTTP/2 itself.
+const MOST_STREAMS: u32 = 4;
 /// What a caller can make the member hold for it, beside the message that it sends.
 const WINDOW: u32 = 256 * 1024;
 /// A quiet connection is asked so often whether it is there, and has so long to answer.
 const PING: Duration = Duration::from_secs(10);
 const PONG: Duration = Duration::from_secs(20);
-/// Whoever is verified and asks for nothing for so long wants nothing.
+/// A node that asks for nothing for so long wants nothing; a person without a token that is accepted by then is nobody.
 const FIRST: Duration = Duration::from_secs(10);
 /// Longer names fit into no index.
 const LONGEST_NODE: usize = 240;
@@ -148,8 +148,12 @@ impl Door {
     }
 
     async fn talk(&self, stream: TlsStream<TcpStream>, visitor: Visitor, from: SocketAddr) {
-        let asked = Arc::new(Notify::new());
-        let service = Services::new(self.rooms.clone(), visitor, Arc::clone(&asked));
+        let wanted = Arc::new(Notify::new());
+        let missing = match &visitor {
+            Visitor::Node(_) => "nothing was asked for",
+            Visitor::Person(_) => "no token was accepted",
+        };
+        let service = Services::new(self.rooms.clone(), visitor, Arc::clone(&wanted));
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)
@@ -162,8 +166,8 @@ impl Door {
         // A connection that breaks ends its streams; there is nobody left to tell.
         tokio::select! {
             _broken = connection.as_mut() => return,
-            first = timeout(FIRST, asked.notified()) => if first.is_err() {
-                return self.voice.say(&format!("{from}: nothing was asked for within {} s", FIRST.as_secs()));
+            first = timeout(FIRST, wanted.notified()) => if first.is_err() {
+                return self.voice.say(&format!("{from}: {missing} within {} s", FIRST.as_secs()));
             }
         }
         tokio::select! {

@@ -2,18 +2,10 @@
 
 use std::sync::Arc;
 
+use pact_policy::authority::SCHEMES;
 use pact_policy::ticket::Grant;
-use rustls::SignatureScheme;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::SigningKey;
-
-/// Those of TLS 1.3: what a node can check.
-const SCHEMES: [SignatureScheme; 4] = [
-    SignatureScheme::ECDSA_NISTP256_SHA256,
-    SignatureScheme::ECDSA_NISTP384_SHA384,
-    SignatureScheme::ED25519,
-    SignatureScheme::RSA_PSS_SHA256,
-];
 
 /// Signs as this member.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::access::Access;
+use crate::access::{self, Access};
 use crate::config::{Config, ConfigError};
 use crate::consensus::RaftSettings;
 use crate::journal::Journal;
@@ -58,7 +58,7 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
     let path = config;
     let config = Config::load(path)?;
     let Member { acceptor, signer, authority } = tls::member(&config)?;
-    let (issuers, _version) = config.issuers(path)?;
+    let issuers = config.issuers(path)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody can know that there is something to end.
@@ -77,7 +77,7 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
             say("a development key is configured: whoever has it is anybody; a site that works has none");
         }
         let own = Own::new(Arc::clone(&journal));
-        let (pace, speaks) = (Pace::default(), Arc::clone(&voice));
+        let (pace, speaks) = (Pace::new(access::PLACES_A_SECOND), Arc::clone(&voice));
         let access = Access { issuers, signer, registry, revoked, own, voice: speaks, pace };
         let rooms = Rooms { uplinks: Arc::new(uplinks), access: Arc::new(access) };
         let address = listener.local_addr()?;

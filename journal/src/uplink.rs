@@ -133,7 +133,10 @@ impl Uplinks {
         requests: &mut Streaming<UplinkRequest>,
         out: &Replies,
     ) -> Over {
-        let presence = self.registry.enter(&node, hello);
+        let presence = match self.registry.enter(&node, hello) {
+            Ok(presence) => presence,
+            Err(long) => return Over::Ended(format!("hello: {long}")),
+        };
         let authority = self.authority.clone();
         let origin = Origin { node, epoch: SpoolEpoch(hello.epoch), authority };
         let next = match self.next_number(&origin).await {

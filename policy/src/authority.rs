@@ -23,7 +23,7 @@ use rustls::{
 use crate::certificate::{BadCertificate, Machine, machine};
 
 /// What a signature of a member can be: those of TLS 1.3 (RFC 8446, 4.2.3).
-const SCHEMES: [SignatureScheme; 6] = [
+pub const SCHEMES: [SignatureScheme; 6] = [
     SignatureScheme::ECDSA_NISTP256_SHA256,
     SignatureScheme::ECDSA_NISTP384_SHA384,
     SignatureScheme::ED25519,

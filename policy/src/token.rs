@@ -174,6 +174,10 @@ fn bearer(issuer: &Issuer, claims: &Map<String, Value>, now: Timestamp) -> Resul
         return Err(TokenFault::NotYet(begins));
     }
     let made = time(claims, "iat")?.unwrap_or(Timestamp::MIN);
+    // What was made tomorrow would outlive a revocation of today.
+    if now.saturating_add(leeway(LEEWAY)).is_ok_and(|later| later < made) {
+        return Err(TokenFault::NotYet(made));
+    }
     let claim = issuer.principal_claim();
     let principal = claims.get(claim).and_then(Value::as_str).and_then(|name| name.parse::<Principal>().ok());
     let principal = principal.filter(|name| !RESERVED.iter().any(|reserved| starts_with(name.as_str(), reserved)));

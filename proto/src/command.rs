@@ -131,7 +131,7 @@ pub(crate) fn parse(descriptor: &'static Descriptor, words: &[Vec<u8>]) -> Resul
     }
     let words: Vec<String> = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let matched = descriptor.grammar().try_get_matches_from(&words).and_then(|matches| (descriptor.build)(&matches));
-    matched.map_err(|error| bad(&error, &words))
+    matched.map_err(|error| bad(descriptor, &error, &words))
 }
 
 impl Descriptor {
@@ -173,7 +173,15 @@ impl Descriptor {
     }
 }
 
-fn bad(error: &clap::Error, words: &[String]) -> BadArguments {
+fn bad(descriptor: &Descriptor, error: &clap::Error, words: &[String]) -> BadArguments {
+    if let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::MissingRequiredArgument
+    {
+        // What stands behind `--` has it in its usage.
+        let names = missing.iter().map(|name| name.trim_start_matches("-- ").trim_matches(['<', '>', '.'].as_slice()));
+        let names: Vec<_> = names.collect();
+        return BadArguments { message: format!("{} {} missing", names.join(" and "), are(names.len())), word: None };
+    }
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
@@ -182,8 +190,19 @@ fn bad(error: &clap::Error, words: &[String]) -> BadArguments {
     let culprit = context(if is_value { ContextKind::InvalidValue } else { ContextKind::InvalidArg });
     let word =
         culprit.and_then(|text| words.iter().position(|word| *word == text || word.ends_with(&format!("={text}"))));
+    if let (Some(at), ErrorKind::UnknownArgument) = (word, error.kind())
+        && !words[at].starts_with('-')
+        && descriptor.grammar().get_arguments().any(clap::Arg::is_last_set)
+    {
+        let example = descriptor.examples.first().map_or("", |(line, _)| line);
+        return BadArguments { message: format!("the line stands behind `--`, as in `{example}`"), word };
+    }
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
     let meant = context(ContextKind::SuggestedArg).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     BadArguments { message: format!("{first}{meant}"), word }
+}
+
+fn are(several: usize) -> &'static str {
+    if several == 1 { "is" } else { "are" }
 }

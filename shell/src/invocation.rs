@@ -9,10 +9,12 @@ mod options;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use pact_proto::command::{self, Command, ExecArguments, ShellArguments, StatusArguments};
-use pact_proto::grammar::{Head, parse_words};
+use pact_proto::command::{self, Command, ExecArguments, HelpArguments, ShellArguments, StatusArguments};
+use pact_proto::grammar::{Head, Parsed, parse_words};
 use pact_proto::model::NodeName;
-use pact_proto::view::{escape, near};
+use pact_proto::view::{self, Style, escape, near};
+
+use crate::error::ShellError;
 
 pub(crate) use options::Common;
 
@@ -103,6 +105,7 @@ impl Invocation {
                 (b"--version" | b"-V", Mode::Command) => return Ok(Self::Version),
                 ([b'-', letters @ ..], _) if are_letters(letters) => {
                     if letters.ends_with(b"c") {
+                        common.are_for_nothing_else()?;
                         return line(words);
                     }
                 }
@@ -111,6 +114,7 @@ impl Invocation {
                 (_, Mode::Login) => return Err(not_for_a_login_shell(&word)),
             }
         }
+        common.are_for_nothing_else()?;
         Ok(Self::Lines)
     }
 }
@@ -135,7 +139,10 @@ fn line(mut words: impl Iterator<Item = Vec<u8>>) -> Result<Invocation, Unusable
 fn command(words: Vec<Vec<u8>>, common: Common) -> Result<Invocation, Unusable> {
     let name = String::from_utf8_lossy(&words[0]).into_owned();
     if command::find(&name).is_some() {
-        return remote(&words, common).map(|remote| remote.unwrap_or(Invocation::Words(words)));
+        return match remote(&words)? {
+            Some(asked) => Ok(Invocation::Remote(asked, common)),
+            None => common.are_for_nothing_else().map(|()| Invocation::Words(words)),
+        };
     }
     let shown = escape(&words[0]);
     let known = command::TABLE.iter().map(|descriptor| descriptor.name);
@@ -147,7 +154,7 @@ fn command(words: Vec<Vec<u8>>, common: Common) -> Result<Invocation, Unusable> 
 }
 
 /// What is about other nodes, where it is.
-fn remote(words: &[Vec<u8>], common: Common) -> Result<Option<Invocation>, Unusable> {
+fn remote(words: &[Vec<u8>]) -> Result<Option<Remote>, Unusable> {
     let parsed = parse_words(words.to_vec())
         .map_err(|unreadable| Unusable::new(unreadable.message().clone(), unreadable.hint().clone()))?;
     let Head::Command(stage) = parsed.head() else { return Ok(None) };
@@ -165,7 +172,36 @@ fn remote(words: &[Vec<u8>], common: Common) -> Result<Option<Invocation>, Unusa
         | Command::Help(_)
         | Command::Exit => return Ok(None),
     };
-    Ok(Some(Invocation::Remote(asked, common)))
+    Ok(Some(asked))
+}
+
+/// Whether these words ask for help, of whatever.
+pub(crate) fn is_help(words: &[Vec<u8>]) -> bool {
+    parse_words(words.to_vec()).is_ok_and(|parsed| asked_help(&parsed).is_some())
+}
+
+fn asked_help(parsed: &Parsed) -> Option<&HelpArguments> {
+    match parsed.head() {
+        Head::Command(stage) => match stage.command() {
+            Command::Help(arguments) => Some(arguments),
+            Command::Shell(_)
+            | Command::Exec(_)
+            | Command::Status(_)
+            | Command::Log(_)
+            | Command::Whoami
+            | Command::Exit => None,
+        },
+        Head::Programs => None,
+    }
+}
+
+/// Help where there is no agent to give it: of pact's own commands. Programs are a node's.
+pub(crate) fn help(words: Vec<Vec<u8>>, columns: u16) -> Result<String, ShellError> {
+    let parsed = parse_words(words).map_err(|bad| Unusable::new(bad.message().clone(), bad.hint().clone()))?;
+    let commands: Vec<_> = command::TABLE.iter().map(|descriptor| descriptor.name).collect();
+    let arguments = asked_help(&parsed).cloned().unwrap_or_default();
+    let text = view::help(&arguments, &commands, &[], Style { colour: false, columns });
+    text.map_err(|message| Unusable::new(message, "programs are a node's: ask there, as in `pact shell NODE`").into())
 }
 
 fn no_option(word: &[u8]) -> Unusable {

@@ -63,6 +63,9 @@ fn run() -> Result<u8, ShellError> {
         Invocation::Version => Ok(show(concat!("pact ", env!("CARGO_PKG_VERSION"), "\n"))),
         Invocation::Remote(asked, common) => remote::run(asked, common, terminal, home(mode, &account)),
         Invocation::Line(line) => once(&endpoint, terminal, LineForm::Text(cut(line))),
+        Invocation::Words(words) if mode == Mode::Command && endpoint.is_absent() && invocation::is_help(&words) => {
+            invocation::help(words, terminal.size.map_or(80, |(columns, _)| columns)).map(|text| show(&text))
+        }
         Invocation::Words(words) => once(&endpoint, terminal, LineForm::Words(cut_words(words))),
         Invocation::Lines if !(terminal.stdin && terminal.stdout) => script(&endpoint, terminal),
         Invocation::Lines if mode == Mode::Command && endpoint.is_absent() => Ok(show(HELP)),

@@ -9,7 +9,7 @@ mod fanout;
 use std::path::PathBuf;
 
 use pact_client::settings::{Output, SYSTEM_FILE, Said, Settings, USER_FILE};
-use pact_client::{ClientError, Journal, Kind, LineForm, OpenOptions, Session, Terminal, Ticket, Tls};
+use pact_client::{ClientError, Context, Journal, Kind, LineForm, OpenOptions, Session, Terminal, Ticket, Tls};
 use pact_proto::command::ExecArguments;
 use pact_proto::model::{NodeName, VCluster};
 
@@ -75,13 +75,12 @@ fn one(settings: &Settings, node: &NodeName, form: LineForm, terminal: Terminal)
     on_runtime(async {
         let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
         let options = OpenOptions { kind: Kind::Once, terminal };
-        let opening = open(settings, node, &options);
-        let opened = tokio::select! {
-            opened = opening => opened?,
+        let (session, _) = tokio::select! {
+            opened = open(settings, node, &options) => opened?,
             heard = signals.next() => return Ok(heard.code()),
         };
         confine::confine()?;
-        let mut engine = engine_of(opened, signals, &options.terminal)?;
+        let mut engine = engine_of(session, signals, &options.terminal)?;
         let input = Input::open().map_err(ShellError::io("standard input"))?;
         let ended = engine.run(form, Some(&input)).await?;
         engine.close().await;
@@ -91,11 +90,10 @@ fn one(settings: &Settings, node: &NodeName, form: LineForm, terminal: Terminal)
     })
 }
 
-async fn open(settings: &Settings, node: &NodeName, options: &OpenOptions) -> Result<Session, ShellError> {
+async fn open(settings: &Settings, node: &NodeName, options: &OpenOptions) -> Result<(Session, Context), ShellError> {
     let journal = connect(settings).await?;
     let ticket = ticket(&journal, node).await?;
-    let (session, _) = Session::with(&journal, ticket, options).await?;
-    Ok(session)
+    Ok(Session::with(&journal, ticket, options).await?)
 }
 
 fn prompt(settings: &Settings, node: &NodeName, terminal: Terminal, home: Option<PathBuf>) -> Result<u8, ShellError> {
@@ -104,14 +102,9 @@ fn prompt(settings: &Settings, node: &NodeName, terminal: Terminal, home: Option
     let colour = terminal.colour;
     on_runtime(async {
         let options = OpenOptions { kind: Kind::Repl, terminal };
-        let opening = async {
-            let journal = connect(settings).await?;
-            let ticket = ticket(&journal, node).await?;
-            Ok::<_, ShellError>(Session::with(&journal, ticket, &options).await?)
-        };
         let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
         let (session, context) = tokio::select! {
-            opened = opening => opened?,
+            opened = open(settings, node, &options) => opened?,
             heard = signals.next() => return Ok(heard.code()),
         };
         confine::confine()?;

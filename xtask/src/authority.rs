@@ -11,8 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, SigningKey,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::error::{Error, Result};
 
@@ -99,6 +101,17 @@ impl Authority {
 }
 
 impl Leaf {
+    /// The certificate, as DER.
+    pub fn der(&self) -> Result<Vec<u8>> {
+        let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes());
+        Ok(certificate.map_err(|error| Error::failed(format!("a certificate cannot be read: {error}")))?.to_vec())
+    }
+
+    /// A signature by its key: how, as TLS numbers it (ecdsa_secp256r1_sha256), and the signature.
+    pub fn sign(&self, message: &[u8]) -> Result<(u16, Vec<u8>)> {
+        Ok((0x0403, KeyPair::from_pem(&self.key)?.sign(message)?))
+    }
+
     /// Writes `<name>.pem` and `<name>.key`, the key with mode 0600; where they are.
     pub fn write(&self, directory: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
         let (certificate, key) = (directory.join(format!("{name}.pem")), directory.join(format!("{name}.key")));

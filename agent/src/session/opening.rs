@@ -97,9 +97,10 @@ fn verify(node: &Node, caller: &Caller, open: &Open) -> Result<(Identity, Who, P
             let credential = Credential::Peer { uid: peer.uid, pid: *pid, user: peer.user.clone() };
             Ok((identity, Who::Account(peer.uid), Proof::Account(credential)))
         }
-        Caller::Remote { key, from } => {
+        Caller::Remote { key, from, admitted } => {
             let held = Held::open(node, *key, *from, open.credential.as_ref())?;
             let (identity, who) = (held.identity(), Who::Person(held.principal()));
+            admitted.notify_one();
             Ok((identity, who, Proof::Ticket(Arc::new(held))))
         }
     }

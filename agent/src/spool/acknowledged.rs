@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_head_in_its_place_says_nothing() {
         let place = tempfile::tempdir().unwrap();
-        let other = Mark { database: EPOCH.0, number: 5 }.encode(*b"pacthd\0\x01");
+        let other = Mark { database: EPOCH.0, number: 5 }.encode(*b"pactjh\0\x01");
         std::fs::write(place.path().join(NAME), other).unwrap();
         assert_eq!(Acknowledged::of(place.path(), EPOCH).read(SpoolNumber(9)), SpoolNumber(0));
     }

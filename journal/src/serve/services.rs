@@ -1,6 +1,7 @@
 //! The services behind the door: which there are for whom.
 //!
-//! **Invariant:** a node reaches the uplink, a person reaches access; whatever else is asked for is not there.
+//! **Invariant:** a node reaches the uplink, a person reaches access; whatever else is asked for is not there. Only a
+//! person whose token was accepted is known to want something.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -38,7 +39,6 @@ type Answer = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallibl
 #[derive(Clone)]
 pub(super) struct Services {
     doors: Doors,
-    asked: Arc<Notify>,
 }
 
 #[derive(Clone)]
@@ -48,19 +48,19 @@ enum Doors {
 }
 
 impl Services {
-    /// `asked` is notified when the first request comes.
-    pub(super) fn new(rooms: Rooms, visitor: Visitor, asked: Arc<Notify>) -> Self {
+    /// `wanted` is notified when it is known that the connection is somebody's.
+    pub(super) fn new(rooms: Rooms, visitor: Visitor, wanted: Arc<Notify>) -> Self {
         let doors = match visitor {
             Visitor::Node(caller) => {
-                let server = JournalServer::new(ForNode { rooms, caller });
+                let server = JournalServer::new(ForNode { rooms, caller, wanted });
                 Doors::Node(server.max_decoding_message_size(LARGEST_MESSAGE))
             }
             Visitor::Person(person) => {
-                let server = AccessServer::new(ForPerson { rooms, person });
+                let server = AccessServer::new(ForPerson { rooms, person, wanted });
                 Doors::Person(server.max_decoding_message_size(LARGEST_REQUEST))
             }
         };
-        Self { doors, asked }
+        Self { doors }
     }
 }
 
@@ -75,7 +75,6 @@ impl Service<http::Request<Incoming>> for Services {
     }
 
     fn call(&mut self, request: http::Request<Incoming>) -> Answer {
-        self.asked.notify_one();
         let asked = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
         match &mut self.doors {
             Doors::Node(server) if asked == <JournalServer<ForNode> as NamedService>::NAME => server.call(request),
@@ -93,6 +92,7 @@ fn not_there(why: &'static str) -> Answer {
 struct ForNode {
     rooms: Rooms,
     caller: Caller,
+    wanted: Arc<Notify>,
 }
 
 #[tonic::async_trait]
@@ -100,6 +100,7 @@ impl journal_server::Journal for ForNode {
     type UplinkStream = ReceiverStream<Result<UplinkReply, Status>>;
 
     async fn uplink(&self, request: Request<Streaming<UplinkRequest>>) -> Result<Response<Self::UplinkStream>, Status> {
+        self.wanted.notify_one();
         let (out, replies) = mpsc::channel(PLACES);
         tokio::spawn(Arc::clone(&self.rooms.uplinks).run(self.caller.clone(), request.into_inner(), out));
         Ok(Response::new(ReceiverStream::new(replies)))
@@ -109,15 +110,25 @@ impl journal_server::Journal for ForNode {
 struct ForPerson {
     rooms: Rooms,
     person: Person,
+    wanted: Arc<Notify>,
+}
+
+impl ForPerson {
+    /// Whoever was answered has a token; others have their place for a moment only.
+    fn answered<T>(&self, answer: Result<T, Status>) -> Result<Response<T>, Status> {
+        let answer = answer?;
+        self.wanted.notify_one();
+        Ok(Response::new(answer))
+    }
 }
 
 #[tonic::async_trait]
 impl access_server::Access for ForPerson {
     async fn exchange(&self, request: Request<ExchangeRequest>) -> Result<Response<ExchangeReply>, Status> {
-        self.rooms.access.exchange(self.person, request.into_inner()).await.map(Response::new)
+        self.answered(self.rooms.access.exchange(self.person, request.into_inner()).await)
     }
 
     async fn members(&self, request: Request<MembersRequest>) -> Result<Response<MembersReply>, Status> {
-        self.rooms.access.members(self.person, request.into_inner()).await.map(Response::new)
+        self.answered(self.rooms.access.members(self.person, request.into_inner()).await)
     }
 }

@@ -74,7 +74,7 @@ async fn entries(
         match next(requests, number).await? {
             None => return Err(Over::Gone),
             Some(Kind::Hello(_)) => return Err(rejected(number, "hello came again")),
-            Some(Kind::Report(report)) => presence.report(report),
+            Some(Kind::Report(report)) => presence.report(report).map_err(|long| Over::Ended(long.to_string()))?,
             Some(Kind::Entries(spooled)) => break spooled.entries,
         }
     };

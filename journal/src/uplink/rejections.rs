@@ -12,6 +12,9 @@ use super::admission::Rejection;
 use crate::own::{Draft, Own};
 use crate::pace::Pace;
 
+/// More nodes in a second than have connections.
+const MOST_NODES: usize = 4096;
+
 /// Records of what was not taken.
 pub(super) struct Rejections {
     own: Own,
@@ -20,7 +23,7 @@ pub(super) struct Rejections {
 
 impl Rejections {
     pub(super) fn new(own: Own) -> Self {
-        Self { own, pace: Pace::default() }
+        Self { own, pace: Pace::new(MOST_NODES) }
     }
 
     /// Puts it on record, or counts it. The reason why it could not be is for whoever runs this member.

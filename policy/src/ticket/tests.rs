@@ -4,9 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use pact_xtask::authority::{Asked, Leaf};
 use proptest::prelude::*;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::SigningKey;
 
 use super::*;
 
@@ -31,18 +30,8 @@ impl Site {
     }
 }
 
-fn der(leaf: &Leaf) -> Vec<u8> {
-    CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).unwrap().to_vec()
-}
-
 fn signing(leaf: &Leaf, grant: &Grant) -> Vec<u8> {
-    let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).unwrap();
-    let key: std::sync::Arc<dyn SigningKey> = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
-    let sign = |message: &[u8]| {
-        let signer = key.choose_scheme(&[rustls::SignatureScheme::ECDSA_NISTP256_SHA256]).unwrap();
-        signer.sign(message).map(|signature| (u16::from(signer.scheme()), signature))
-    };
-    grant.sign(vec![der(leaf)], sign).unwrap()
+    grant.sign(vec![leaf.der().unwrap()], |message| leaf.sign(message)).unwrap()
 }
 
 fn key(byte: u8) -> KeyThumbprint {

@@ -65,7 +65,8 @@ fn a_claim_that_is_not_as_it_must_be_is_named() {
     let all = issuers(issuer(&provider, SigningAlgorithm::Es256));
     let claim = |name: &str| TokenFault::Claim(name.to_owned());
     let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
-    let cases: [(Change, TokenFault); 19] = [
+    let cases: [(Change, TokenFault); 20] = [
+        (|c| c["iat"] = json!(4_000_000_000u64), TokenFault::NotYet(at(4_000_000_000))),
         (|c| c["exp"] = json!(1_000_000), TokenFault::Expired(at(1_000_000))),
         (|c| c["exp"] = json!(1_000_000.5), TokenFault::Expired(at(1_000_000))),
         (|c| c["nbf"] = json!(4_000_000_000u64), TokenFault::NotYet(at(4_000_000_000))),
@@ -100,7 +101,7 @@ fn the_leeway_is_a_minute() {
     let provider = Provider::new(NAME, Signs::EdDsa).unwrap();
     let all = issuers(issuer(&provider, SigningAlgorithm::EdDsa));
     let mut claims = provider.claims("alice@example.org", &[]);
-    (claims["nbf"], claims["exp"]) = (json!(1_000_000), json!(1_000_100));
+    (claims["iat"], claims["nbf"], claims["exp"]) = (json!(1_000_000), json!(1_000_000), json!(1_000_100));
     let token = provider.sign(&claims).unwrap();
     for (second, is_fine) in
         [(999_939, false), (999_940, true), (1_000_000, true), (1_000_159, true), (1_000_160, false)]

@@ -27,19 +27,36 @@ fn argv(line: &str) -> Result<Vec<Vec<Vec<u8>>>, String> {
     Ok(expanded.stages().iter().map(|argv: &Argv| argv.words().to_vec()).collect())
 }
 
-/// What a line holds outside quotes and behind no backslash, by the few rules that POSIX has for it.
+/// What a line holds outside quotes and behind no backslash, by the few rules that POSIX has for it. What is quoted is an
+/// `x`: it is a part of its word, and so a `#` behind it begins none.
 fn unquoted(line: &str) -> String {
     let (mut bare, mut quote, mut chars) = (String::new(), None, line.chars());
     while let Some(c) = chars.next() {
         match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
+            (None, '\'' | '"') => {
+                bare.push('x');
+                quote = Some(c);
+            }
             (Some(open), c) if open == c => quote = None,
-            (None | Some('"'), '\\') => drop(chars.next()),
+            (None, '\\') => {
+                bare.push('x');
+                chars.next();
+            }
+            (Some('"'), '\\') => drop(chars.next()),
             (None, c) => bare.push(c),
             (Some(_), _) => {}
         }
     }
     bare
+}
+
+#[test]
+fn a_hash_behind_something_quoted_is_no_comment() {
+    for (line, bare) in [("\\ #", "x#"), ("\"\"#", "x#"), ("'a b'#c", "x#c"), ("a \\# b", "a x b")] {
+        assert_eq!(unquoted(line), bare);
+        assert!(grammar::parse(Line::new(line)).is_ok(), "{line}");
+    }
+    assert!(grammar::parse(Line::new("a #b")).is_err());
 }
 
 proptest! {

@@ -16,12 +16,24 @@ pub(crate) struct Common {
     pub(crate) is_plain: bool,
 }
 
+impl Common {
+    /// What is answered on this node needs none of them: one that is there means something that does not happen.
+    pub(crate) fn are_for_nothing_else(&self) -> Result<(), Unusable> {
+        if *self == Self::default() {
+            return Ok(());
+        }
+        let message = "options: --endpoint, --ca, --token-file, --output, --timeout and --no-color are for what other nodes answer";
+        Err(Unusable::new(message, "on this node, leave them away; NO_COLOR=1 takes colours away"))
+    }
+}
+
 /// Takes them out of the words.
 pub(crate) fn take(words: Vec<Vec<u8>>) -> Result<(Common, Vec<Vec<u8>>), Unusable> {
     let (mut common, mut rest) = (Common::default(), Vec::new());
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
-        if word == b"--" {
+        // What stands behind `--` or `-c` is a line.
+        if word == b"--" || is_c(&word) {
             rest.push(word);
             rest.extend(words);
             break;
@@ -38,6 +50,11 @@ pub(crate) fn take(words: Vec<Vec<u8>>) -> Result<(Common, Vec<Vec<u8>>), Unusab
         }
     }
     Ok((common, rest))
+}
+
+/// `-c`, `-lc`
+fn is_c(word: &[u8]) -> bool {
+    word.starts_with(b"-") && !word.starts_with(b"--") && word.ends_with(b"c")
 }
 
 /// `--name=value`
@@ -86,6 +103,12 @@ mod tests {
             assert_eq!(common.said.endpoint.as_deref(), Some("a:1"));
             assert_eq!(rest, ["exec", "n1", "--", "uname", "--endpoint", "x"]);
         }
+    }
+
+    #[test]
+    fn a_line_is_no_option() {
+        let (common, rest) = taken(&["-lc", "--no-color"]).unwrap();
+        assert_eq!((common, rest), (Common::default(), vec!["-lc".to_owned(), "--no-color".to_owned()]));
     }
 
     #[test]

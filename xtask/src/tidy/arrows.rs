@@ -1,5 +1,6 @@
 //! Which crate may know which: read from what cargo builds, held against what ARCHITECTURE.md says.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -30,6 +31,7 @@ struct Metadata {
 #[derive(Deserialize)]
 pub(super) struct Package {
     name: String,
+    manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
 }
 
@@ -54,7 +56,7 @@ pub(super) fn check(packages: &[Package]) -> Vec<Finding> {
 }
 
 fn check_one(package: &Package) -> Vec<Finding> {
-    let manifest = format!("{}/Cargo.toml", package.name.trim_start_matches("pact-"));
+    let manifest = package.manifest_path.strip_prefix(root()).unwrap_or(&package.manifest_path).display().to_string();
     let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == package.name) else {
         let fix = "draw its arrows in ARCHITECTURE.md and in xtask/src/tidy/arrows.rs";
         return vec![Finding::new(manifest, 0, format!("{} is not in the architecture", package.name), fix)];
@@ -76,7 +78,7 @@ mod tests {
     fn package(name: &str, dependency: &str, kind: Option<&str>) -> Package {
         let path = dependency.starts_with("pact-").then(|| "/x".to_owned());
         let dependency = Dependency { name: dependency.to_owned(), kind: kind.map(str::to_owned), path };
-        Package { name: name.to_owned(), dependencies: vec![dependency] }
+        Package { name: name.to_owned(), manifest_path: root().join("x/Cargo.toml"), dependencies: vec![dependency] }
     }
 
     #[test]

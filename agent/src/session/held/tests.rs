@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use pact_policy::ticket::{Grant, LONGEST};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::*;
 
@@ -29,14 +29,7 @@ impl Site {
     /// Shown by its holder.
     fn shown(&self, grant: &Grant) -> v1::Credential {
         let leaf = self.made.member(1, &["journal01"]).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).unwrap();
-        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
-        let certificate = CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).unwrap().to_vec();
-        let sign = |message: &[u8]| {
-            let signer = key.choose_scheme(&[rustls::SignatureScheme::ECDSA_NISTP256_SHA256]).unwrap();
-            signer.sign(message).map(|signature| (u16::from(signer.scheme()), signature))
-        };
-        let signed = grant.sign(vec![certificate], sign).unwrap();
+        let signed = grant.sign(vec![leaf.der().unwrap()], |message| leaf.sign(message)).unwrap();
         v1::Credential { kind: Some(Kind::Ticket(v1::Ticket { signed })) }
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::error::DiskError;
 use crate::mark::{Mark, SIZE};
 
-const MAGIC: [u8; 8] = *b"pacthd\0\x01";
+const MAGIC: [u8; 8] = *b"pactjh\0\x01";
 
 /// The open file.
 pub(super) struct Head {

@@ -1,6 +1,6 @@
 //! Whoever calls a member: with whatever certificate, and whatever messages.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use prost::Message;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -69,6 +69,11 @@ pub(crate) struct Uplink {
 
 impl Way<'_> {
     pub(crate) async fn tls(&self) -> Result<TlsStream<TcpStream>, String> {
+        self.tls_from(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// From another address of this machine.
+    async fn tls_from(&self, from: Ipv4Addr) -> Result<TlsStream<TcpStream>, String> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.ca.as_bytes()).unwrap()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -84,14 +89,20 @@ impl Way<'_> {
             }
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
-        let stream = TcpStream::connect(self.to).await.map_err(|e| e.to_string())?;
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let stream = socket.connect(self.to).await.map_err(|e| e.to_string())?;
         stream.set_nodelay(true).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|e| e.to_string())
     }
 
     pub(crate) async fn channel(&self) -> Result<Channel, String> {
-        let mut stream = Some(TokioIo::new(self.tls().await?));
+        self.channel_from(Ipv4Addr::LOCALHOST).await
+    }
+
+    pub(crate) async fn channel_from(&self, from: Ipv4Addr) -> Result<Channel, String> {
+        let mut stream = Some(TokioIo::new(self.tls_from(from).await?));
         let connector = tower::service_fn(move |_: http::Uri| {
             std::future::ready(stream.take().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected)))
         });

@@ -1,6 +1,7 @@
 //! What many nodes answered, for people and for programs.
 //!
-//! **Invariant:** a line of output is of one node; what a node wrote without an end of line gets one.
+//! **Invariant:** a line of output is of one node; what a node wrote without an end of line gets one. What one node can
+//! make this process hold is bounded, and what is left out is said.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,11 @@ use pact_proto::view::{Value, escape, json, yaml_item};
 use super::{Ended, Said};
 use crate::error::ShellError;
 use crate::streams::Output;
+
+/// Of one node, until it has answered.
+const MOST_KEPT: usize = 16 << 20;
+/// Longer than this, a line is shown in parts.
+const LONGEST_LINE: usize = 64 << 10;
 
 /// How.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +46,7 @@ pub(super) struct Shown<'a> {
 struct Answer {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
+    is_cut: bool,
     ended: Option<Ended>,
 }
 
@@ -57,8 +64,9 @@ impl<'a> Shown<'a> {
     pub(super) fn take(&mut self, index: usize, said: Said) {
         let (Some(answer), Some(node)) = (self.answers.get_mut(index), self.nodes.get(index)) else { return };
         match said {
-            Said::Stdout(bytes) => answer.stdout.extend(bytes),
-            Said::Stderr(bytes) => answer.stderr.extend(bytes),
+            Said::Stdout(bytes) => answer.is_cut |= !keep(&mut answer.stdout, &bytes),
+            Said::Stderr(bytes) => answer.is_cut |= !keep(&mut answer.stderr, &bytes),
+            Said::Ended(ended) if answer.is_cut => answer.ended = Some(cut(&ended)),
             Said::Ended(ended) => answer.ended = Some(ended),
         }
         match self.show {
@@ -145,10 +153,24 @@ impl<'a> Shown<'a> {
     }
 }
 
+/// Whether there was room for all of it.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let room = MOST_KEPT.saturating_sub(kept.len()).min(bytes.len());
+    kept.extend_from_slice(&bytes[..room]);
+    room == bytes.len()
+}
+
+/// An answer that is not whole is none that worked.
+fn cut(ended: &Ended) -> Ended {
+    let why = format!("it wrote more than {MOST_KEPT} bytes, and the rest is left out");
+    let failure = if ended.failure.is_empty() { why } else { format!("{}; {why}", ended.failure) };
+    Ended { code: ended.code.max(ExitCode::General.number()), failure, is_away: ended.is_away }
+}
+
 /// Takes the lines that are whole; at the end, what is left too.
 fn whole_lines(bytes: &mut Vec<u8>, is_over: bool) -> Vec<u8> {
     let end = match bytes.iter().rposition(|byte| *byte == b'\n') {
-        _ if is_over => bytes.len(),
+        _ if is_over || bytes.len() > LONGEST_LINE => bytes.len(),
         Some(last) => last + 1,
         None => 0,
     };
@@ -181,4 +203,29 @@ fn object(node: &NodeName, answer: &Answer, ended: &Ended) -> Value {
         ("stdout", Value::bytes(&answer.stdout)),
         ("stderr", Value::bytes(&answer.stderr)),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_of_one_node_is_bounded_and_said() {
+        let mut kept = Vec::new();
+        assert!(keep(&mut kept, &vec![b'x'; MOST_KEPT]));
+        assert!(!keep(&mut kept, b"y"));
+        assert_eq!(kept.len(), MOST_KEPT);
+        let ended = cut(&Ended { code: 0, failure: String::new(), is_away: false });
+        assert!(ended.code == 1 && ended.failure.contains("the rest is left out"));
+    }
+
+    #[test]
+    fn lines_are_shown_when_they_are_whole() {
+        let mut bytes = b"one\ntwo\nthr".to_vec();
+        assert_eq!(whole_lines(&mut bytes, false), b"one\ntwo\n");
+        assert_eq!((whole_lines(&mut bytes, false), bytes.as_slice()), (Vec::new(), &b"thr"[..]));
+        assert_eq!((whole_lines(&mut bytes, true), bytes.len()), (b"thr".to_vec(), 0));
+        let mut long = vec![b'x'; LONGEST_LINE + 1];
+        assert_eq!(whole_lines(&mut long, false).len(), LONGEST_LINE + 1);
+    }
 }
