@@ -1,13 +1,15 @@
 //! The three streams that `pact` was given, without ever blocking the thread that listens to the agent.
 //!
 //! **Invariant:** their modes are nobody else's business and stay as they are: O_NONBLOCK would be seen by whoever
-//! shares them. A read or write is made when the kernel says that it will not wait.
+//! shares them. A read or write is made when the kernel says that it will not wait; a terminal, which may say so and
+//! then throw away what was typed (Ctrl-C), is opened once more to be read.
 //! **Invariant:** a terminal gets filtered text, everything else the bytes as they came.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -58,7 +60,10 @@ pub(crate) struct Input(Watched);
 
 impl Input {
     pub(crate) fn open() -> io::Result<Self> {
-        Watched::new(io::stdin()).map(Self)
+        match reopened_terminal() {
+            Some(own) => Ok(Self(Watched(own))),
+            None => Watched::new(io::stdin()).map(Self),
+        }
     }
 
     /// At most `most` bytes; none at its end. Nothing is lost when this is dropped before it is ready.
@@ -71,6 +76,14 @@ impl Input {
         };
         self.0.when(Interest::READABLE, read).await
     }
+}
+
+/// The terminal at standard input as an open file of our own, which may have O_NONBLOCK; none where standard input is
+/// no terminal, or is one that belongs to another account.
+fn reopened_terminal() -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let is_terminal = io::stdin().is_terminal();
+    is_terminal.then(|| rustix::fs::open("/proc/self/fd/0", flags, Mode::empty()).ok()).flatten()
 }
 
 /// Standard output or standard error.
