@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use pact_proto::model::{NodeName, Principal, Role};
+use pact_proto::model::{NodeName, Principal, Role, VCluster};
 
 use crate::judgement::Place;
 use crate::policy::Policy;
@@ -84,7 +84,19 @@ impl Identity {
     /// Who a ticket is for.
     pub fn of_ticket(ticket: &Ticket) -> Self {
         let grant = ticket.grant();
-        Self(Who::Bound { principal: grant.principal.clone(), roles: grant.roles.clone() })
+        Self::of_person(grant.principal.clone(), grant.roles.clone())
+    }
+
+    pub(crate) fn of_person(principal: Principal, roles: BTreeSet<Role>) -> Self {
+        Self(Who::Bound { principal, roles })
+    }
+
+    /// Who it is, with which roles, where it is a person.
+    pub(crate) fn person(&self) -> Option<(&Principal, &BTreeSet<Role>)> {
+        match &self.0 {
+            Who::Bound { principal, roles } => Some((principal, roles)),
+            Who::Root => None,
+        }
     }
 
     /// The author of what they do on `node`.
@@ -105,8 +117,16 @@ impl Identity {
 
     /// The most that any role gives on this node.
     pub(crate) fn standing(&self, place: &Place) -> Standing {
+        self.most(|vcluster| *vcluster == place.vcluster)
+    }
+
+    /// The most that any role gives anywhere: at the journal, which is of no vCluster. What is seen there is for `sight`.
+    pub(crate) fn standing_anywhere(&self) -> Standing {
+        self.most(|_| true)
+    }
+
+    fn most(&self, here: impl Fn(&VCluster) -> bool) -> Standing {
         let Who::Bound { roles, .. } = &self.0 else { return Standing::Root };
-        let here = |vcluster: &pact_proto::model::VCluster| *vcluster == place.vcluster;
         let of = |role: &Role| match role {
             Role::PlatformAdmin => Standing::PlatformAdmin,
             Role::Ops(vcluster) if here(vcluster) => Standing::Ops,

@@ -139,6 +139,34 @@ pub fn judge(policy: &Policy, whitelist: &Whitelist, identity: &Identity, place:
     }
 }
 
+/// Judges a line at the journal, which starts no program and is of no vCluster. What the command shows is for `Sight`.
+pub fn judge_at_journal(identity: &Identity, line: Expanded) -> Judged {
+    match at_journal(identity.standing_anywhere(), &line) {
+        Ok(effect) => Judged::Permitted(Permitted { line, stages: Vec::new(), effect }),
+        Err(verdict) => Judged::Refused(Refused { line, verdict }),
+    }
+}
+
+fn at_journal(standing: Standing, line: &Expanded) -> Result<Effect, Verdict> {
+    let (ExpandedHead::Command(stage), []) = (line.head(), line.stages()) else {
+        return Err(Verdict {
+            code: ExitCode::NotWhitelisted,
+            message: "programs: the journal starts none".to_owned(),
+            hint: "type it on a node, as in `pact shell NODE`".to_owned(),
+            span: line.span(0, 0),
+        });
+    };
+    may_command(standing, stage.command(), "here")
+}
+
+fn may_command(standing: Standing, command: &Command, place: &str) -> Result<Effect, Verdict> {
+    let name = command.name();
+    match command::find(name) {
+        Some(descriptor) if may_use(standing, name) => Ok(descriptor.effect),
+        Some(_) | None => Err(auth(&format!("{name}: you may not use it {place}"))),
+    }
+}
+
 struct Judge<'a> {
     policy: &'a Policy,
     whitelist: &'a Whitelist,
@@ -150,7 +178,7 @@ impl Judge<'_> {
     fn line(&self) -> Result<(Vec<PlannedStage>, Effect), Verdict> {
         let mut effect = Effect::Read;
         if let ExpandedHead::Command(stage) = self.line.head() {
-            effect = effect.max(self.command(stage.command())?);
+            effect = effect.max(may_command(self.standing, stage.command(), "on this node")?);
         }
         let asked = self.policy.service_ai_may_start_programs();
         if !self.line.stages().is_empty() && !may_start(self.standing, Effect::Read, asked) {
@@ -173,14 +201,6 @@ impl Judge<'_> {
             terminal: found.terminal,
         };
         Ok((stages.into_iter().map(planned).collect(), effect))
-    }
-
-    fn command(&self, command: &Command) -> Result<Effect, Verdict> {
-        let name = command.name();
-        match command::find(name) {
-            Some(descriptor) if may_use(self.standing, name) => Ok(descriptor.effect),
-            Some(_) | None => Err(auth(&format!("{name}: you may not use it on this node"))),
-        }
     }
 
     fn program(&self, index: usize, argv: &Argv) -> Result<&Program, Verdict> {

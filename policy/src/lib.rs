@@ -9,14 +9,16 @@ mod identity;
 mod judgement;
 mod matrix;
 mod policy;
+mod sight;
 pub mod ticket;
 pub mod token;
 mod visible;
 mod whitelist;
 
 pub use identity::{Identity, Peer, Unbound};
-pub use judgement::{Judged, Permitted, Place, PlannedStage, Refused, judge};
+pub use judgement::{Judged, Permitted, Place, PlannedStage, Refused, judge, judge_at_journal};
 pub use matrix::matrix;
 pub use policy::{Audit, Limits, Policy, PolicyError};
+pub use sight::Sight;
 pub use visible::Visible;
 pub use whitelist::{Whitelist, WhitelistError};

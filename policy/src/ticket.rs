@@ -6,6 +6,8 @@
 //! that somebody has taken over learns nothing that another one would accept.
 //! **Not here:** revocation, and who gets one (`journal::access`).
 
+mod held;
+
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +17,7 @@ use prost::Message;
 
 use crate::authority::{Authority, NotOfTheSite, Signed};
 use crate::certificate::{KeyThumbprint, Machine};
+pub use held::{Door, Held, NotRenewed, RevokedBefore};
 
 /// The longest that one lasts.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(1);

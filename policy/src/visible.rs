@@ -18,6 +18,14 @@ pub struct Visible<'a> {
     pub programs: Vec<&'a Program>,
 }
 
+impl Identity {
+    /// Names of pact's commands that this somebody may use at the journal.
+    pub fn commands_at_journal(&self) -> Vec<&'static str> {
+        let standing = self.standing_anywhere();
+        TABLE.iter().map(|descriptor| descriptor.name).filter(|name| may_use(standing, name)).collect()
+    }
+}
+
 impl Policy {
     /// What this somebody may name on this node.
     pub fn visible<'a>(&self, identity: &Identity, place: &Place, whitelist: &'a Whitelist) -> Visible<'a> {

@@ -5,13 +5,11 @@
 //! **Not here:** what the person may do: the policy says it, line by line.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::ops::Deref;
 
 use jiff::Timestamp;
-use pact_policy::Identity;
-use pact_policy::authority::Authority;
 use pact_policy::certificate::KeyThumbprint;
-use pact_policy::ticket::{Audience, Ticket, TicketFault};
+use pact_policy::ticket::{self, Audience, Door, NotRenewed, TicketFault};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::Principal;
 use pact_proto::model::entry::Credential;
@@ -26,23 +24,10 @@ use crate::uplink::Revoked;
 /// What everybody reads whose ticket is not accepted.
 const REFUSED: &str = "access: the ticket is not accepted";
 
-/// The ticket that counts now.
+/// The ticket that counts now, and how one hears that it does not any more.
 pub(super) struct Held {
-    door: Door,
-    current: Mutex<Current>,
+    ticket: ticket::Held,
     revoked: watch::Receiver<Revoked>,
-}
-
-/// What a ticket must open.
-struct Door {
-    authority: Authority,
-    audience: Audience,
-    key: KeyThumbprint,
-}
-
-struct Current {
-    ticket: Ticket,
-    signed: Vec<u8>,
 }
 
 /// Why a session from another machine is not opened.
@@ -75,60 +60,32 @@ impl Held {
     }
 
     fn read(door: Door, revoked: watch::Receiver<Revoked>, shown: Option<&v1::Credential>) -> Result<Self, Fault> {
-        let current = door.read(shown)?;
+        let ticket = ticket::Held::open(door, signed(shown).ok_or(Fault::None)?)?;
         let times = revoked.borrow().clone().ok_or(Fault::NotNow)?;
-        if let Some(time) = before(&times, &current.ticket) {
-            return Err(Fault::Revoked(current.ticket.grant().principal.clone(), time));
+        if let Some(time) = ticket.revoked_before(&times) {
+            return Err(Fault::Revoked(ticket.principal(), time));
         }
-        Ok(Self { door, current: Mutex::new(current), revoked })
-    }
-
-    fn with<T>(&self, look: impl FnOnce(&mut Current) -> T) -> T {
-        look(&mut self.current.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Who it is for.
-    pub(super) fn identity(&self) -> Identity {
-        self.with(|current| Identity::of_ticket(&current.ticket))
-    }
-
-    /// By which name.
-    pub(super) fn principal(&self) -> Principal {
-        self.with(|current| current.ticket.grant().principal.clone())
+        Ok(Self { ticket, revoked })
     }
 
     /// As it goes on record.
     pub(super) fn credential(&self) -> Credential {
-        self.with(|current| Credential::Ticket(current.signed.clone()))
-    }
-
-    /// Until when.
-    pub(super) fn expires(&self) -> Timestamp {
-        self.with(|current| current.ticket.grant().expires)
-    }
-
-    /// Whether a line may be judged by it now.
-    pub(super) fn lasts(&self) -> Result<(), TicketFault> {
-        self.with(|current| current.ticket.lasts(Timestamp::now()))
+        Credential::Ticket(self.ticket.signed())
     }
 
     /// Replaces it by a newer one of the same person.
     pub(super) fn renew(&self, shown: Option<&v1::Credential>) -> Result<(), Over> {
-        let fresh = self.door.read(shown).map_err(|_| Over::Protocol("a ticket that is not accepted"))?;
-        self.with(|current| {
-            if current.ticket.grant().principal != fresh.ticket.grant().principal {
-                return Err(Over::Protocol("a ticket of somebody else"));
-            }
-            *current = fresh;
-            Ok(())
+        let fresh = signed(shown).ok_or(Over::Protocol("a ticket that is not accepted"))?;
+        self.ticket.renew(fresh).map_err(|why| match why {
+            NotRenewed::Fault(_) => Over::Protocol("a ticket that is not accepted"),
+            NotRenewed::SomebodyElse => Over::Protocol("a ticket of somebody else"),
         })
     }
 
     /// Waits until it counts no more.
     pub(super) async fn revoked(&self) {
-        let is_void = |revoked: &Revoked| {
-            revoked.as_ref().is_some_and(|times| self.with(|current| before(times, &current.ticket).is_some()))
-        };
+        let is_void =
+            |revoked: &Revoked| revoked.as_ref().is_some_and(|times| self.ticket.revoked_before(times).is_some());
         if self.revoked.clone().wait_for(is_void).await.is_err() {
             // The uplink ends with the agent.
             std::future::pending::<()>().await;
@@ -136,22 +93,19 @@ impl Held {
     }
 }
 
-impl Door {
-    fn read(&self, shown: Option<&v1::Credential>) -> Result<Current, Fault> {
-        let signed = match shown.and_then(|credential| credential.kind.as_ref()) {
-            Some(Kind::Ticket(ticket)) => ticket.signed.clone(),
-            Some(Kind::Peer(_) | Kind::Node(_)) | None => return Err(Fault::None),
-        };
-        let ticket = Ticket::read(&signed, &self.authority)?;
-        ticket.opens(&self.audience, &self.key, Timestamp::now())?;
-        Ok(Current { ticket, signed })
+impl Deref for Held {
+    type Target = ticket::Held;
+
+    fn deref(&self) -> &ticket::Held {
+        &self.ticket
     }
 }
 
-/// The time before which this person's tickets count no more, where this one is older.
-fn before(times: &std::collections::BTreeMap<Principal, Timestamp>, ticket: &Ticket) -> Option<Timestamp> {
-    let grant = ticket.grant();
-    times.get(&grant.principal).copied().filter(|before| grant.issued <= *before)
+fn signed(shown: Option<&v1::Credential>) -> Option<&[u8]> {
+    match shown?.kind.as_ref()? {
+        Kind::Ticket(ticket) => Some(&ticket.signed),
+        Kind::Peer(_) | Kind::Node(_) => None,
+    }
 }
 
 /// The person is told one fixed sentence, unless nothing is wrong with their ticket; the record is told why.

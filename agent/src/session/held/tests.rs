@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use pact_policy::authority::Authority;
 use pact_policy::ticket::{Grant, LONGEST};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
