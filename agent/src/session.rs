@@ -27,7 +27,7 @@ use pact_policy::Identity;
 use pact_proto::exit::ExitCode;
 use pact_proto::model::entry::{Body, Credential, LineRefused, SessionKind};
 use pact_proto::model::{LineId, SessionId};
-use pact_proto::view::Style;
+use pact_proto::view::{Format, Style};
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::{self, ClientMessage, ServerMessage};
@@ -91,6 +91,7 @@ struct Session<'a> {
     proof: Proof,
     kind: SessionKind,
     style: Style,
+    format: Format,
     environment: Vec<String>,
     /// `None` for callers who may start no program, and until the first line needs it.
     host: Option<Host>,

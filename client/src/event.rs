@@ -27,7 +27,12 @@ pub enum Event {
     /// The line is refused; nothing of it ran.
     Refused(Refusal),
     /// A piece of standard output.
-    Stdout(Vec<u8>),
+    Stdout {
+        /// What was written.
+        data: Vec<u8>,
+        /// Of `watch`: with it all is told up to this entry; 0 otherwise.
+        reached: u64,
+    },
     /// A piece of standard error.
     Stderr(Vec<u8>),
     /// So many bytes more of standard input may be sent.
@@ -108,7 +113,7 @@ impl TryFrom<ServerMessage> for Event {
                 Self::Accepted { line: LineId(line_id), reads_stdin }
             }
             Kind::Refused(refused) => Self::Refused(refused.try_into()?),
-            Kind::Stdout(stdout) => Self::Stdout(stdout.data),
+            Kind::Stdout(stdout) => Self::Stdout { data: stdout.data, reached: stdout.reached },
             Kind::Stderr(stderr) => Self::Stderr(stderr.data),
             Kind::StdinCredit(credit) => Self::Credit(credit.bytes),
             Kind::Exit(v1::Exit { line_id, code, failure }) => Self::Exit(Exit {

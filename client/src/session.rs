@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
+use crate::settings::Output;
 use crate::{ClientError, Connected, Context, Event, Journal, Place, Ticket};
 
 /// Messages on their way; what does not fit waits with its sender.
@@ -72,6 +73,8 @@ pub struct OpenOptions {
     pub kind: Kind,
     /// From where.
     pub terminal: Terminal,
+    /// How pact's own commands show their results.
+    pub output: Output,
 }
 
 /// What a line is made of.
@@ -146,7 +149,7 @@ impl Session {
             Event::Context(context) => Ok((Self { outgoing, incoming }, context)),
             Event::Refused(refusal) => Err(ClientError::Refused(refusal)),
             Event::Accepted { .. }
-            | Event::Stdout(_)
+            | Event::Stdout { .. }
             | Event::Stderr(_)
             | Event::Credit(_)
             | Event::Exit(_)
@@ -303,6 +306,11 @@ impl From<&OpenOptions> for v1::Open {
             Kind::Once => SessionKind::Once,
             Kind::Script => SessionKind::Script,
         };
+        let format = match options.output {
+            Output::Text => OutputFormat::Text,
+            Output::Json => OutputFormat::Json,
+            Output::Yaml => OutputFormat::Yaml,
+        };
         Self {
             // The kernel tells the agent of this node who is calling; whoever comes from elsewhere adds a ticket.
             credential: None,
@@ -312,7 +320,7 @@ impl From<&OpenOptions> for v1::Open {
             stdout_is_terminal: terminal.stdout,
             stderr_is_terminal: terminal.stderr,
             colour: terminal.colour,
-            format: OutputFormat::Text.into(),
+            format: format.into(),
             kind: kind.into(),
         }
     }

@@ -75,7 +75,7 @@ async fn a_line_is_sent_and_its_events_come_back_typed() {
             Ok(Reply::Accepted(v1::Accepted { line_id: line.id, terminal: false, reads_stdin: true })),
             Ok(Reply::StdinCredit(v1::StdinCredit { bytes: 5 })),
         ],
-        Said::Stdin(stdin) => vec![Ok(Reply::Stdout(v1::Stdout { data: stdin.data }))],
+        Said::Stdin(stdin) => vec![Ok(Reply::Stdout(v1::Stdout { data: stdin.data, reached: 0 }))],
         Said::StdinEnd(_) => vec![Ok(Reply::Exit(v1::Exit { line_id: 1, code: 3, failure: String::new() }))],
         _ => Vec::new(),
     });
@@ -87,7 +87,7 @@ async fn a_line_is_sent_and_its_events_come_back_typed() {
     assert_eq!(session.incoming.next().await.unwrap(), Event::Accepted { line: id, reads_stdin: true });
     assert_eq!(session.incoming.next().await.unwrap(), Event::Credit(5));
     session.outgoing.stdin(b"hello".to_vec()).await.unwrap();
-    assert_eq!(session.incoming.next().await.unwrap(), Event::Stdout(b"hello".to_vec()));
+    assert_eq!(session.incoming.next().await.unwrap(), Event::Stdout { data: b"hello".to_vec(), reached: 0 });
     session.outgoing.stdin_end().await.unwrap();
     let exit = crate::Exit { line: id, code: 3, failure: None };
     assert_eq!(session.incoming.next().await.unwrap(), Event::Exit(exit));

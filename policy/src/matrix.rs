@@ -19,12 +19,16 @@ const COLUMNS: [(Standing, &str); 6] = [
 
 /// A command, and the standings that may use it.
 const ROWS: &[(&str, &[Standing])] = &[
+    ("cluster", PERSONS),
     ("exec", PERSONS),
     ("exit", EVERYBODY),
+    ("health", PERSONS),
     ("help", EVERYBODY),
     ("log", EVERYBODY),
+    ("revoke", &[Standing::PlatformAdmin]),
     ("shell", PERSONS),
     ("status", EVERYBODY),
+    ("watch", EVERYBODY),
     ("whoami", EVERYBODY),
 ];
 

@@ -4,22 +4,28 @@
 //! not in it. Parsing checks, and never acts.
 //! **Not here:** who may use a command (`pact-policy`), what it does (`pact-agent`).
 
+mod cluster;
 mod exec;
 mod exit;
+mod health;
 mod help;
 mod log;
+mod revoke;
 mod shell;
 mod since;
 mod status;
+mod watch;
 mod whoami;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub use exec::ExecArguments;
 pub use help::HelpArguments;
 pub use log::LogArguments;
+pub use revoke::RevokeArguments;
 pub use shell::ShellArguments;
 pub use since::{InvalidSince, Since};
 pub use status::StatusArguments;
+pub use watch::WatchArguments;
 
 /// A command with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +38,14 @@ pub enum Command {
     Exec(ExecArguments),
     /// `shell`
     Shell(ShellArguments),
+    /// `watch`
+    Watch(WatchArguments),
+    /// `cluster`
+    Cluster,
+    /// `health`
+    Health,
+    /// `revoke`
+    Revoke(RevokeArguments),
     /// `whoami`
     Whoami,
     /// `help`
@@ -48,6 +62,10 @@ impl Command {
             Self::Status(_) => "status",
             Self::Exec(_) => "exec",
             Self::Shell(_) => "shell",
+            Self::Watch(_) => "watch",
+            Self::Cluster => "cluster",
+            Self::Health => "health",
+            Self::Revoke(_) => "revoke",
             Self::Whoami => "whoami",
             Self::Help(_) => "help",
             Self::Exit => "exit",
@@ -101,12 +119,16 @@ pub struct Descriptor {
 
 /// Every command that is built.
 pub const TABLE: &[Descriptor] = &[
+    cluster::DESCRIPTOR,
     exec::DESCRIPTOR,
     exit::DESCRIPTOR,
+    health::DESCRIPTOR,
     help::DESCRIPTOR,
     log::DESCRIPTOR,
+    revoke::DESCRIPTOR,
     shell::DESCRIPTOR,
     status::DESCRIPTOR,
+    watch::DESCRIPTOR,
     whoami::DESCRIPTOR,
 ];
 

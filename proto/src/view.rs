@@ -3,7 +3,9 @@
 //! **Invariant:** bytes that somebody typed or a node wrote are shown escaped; equal input gives equal output.
 
 mod escape;
+mod fleet;
 mod fold;
+mod format;
 mod help;
 mod log;
 mod near;
@@ -12,10 +14,15 @@ mod syntax;
 mod value;
 
 pub use escape::{escape, is_plain};
+pub use fleet::{
+    ClusterStatus, FleetLink, FleetNode, cluster, cluster_value, findings, fleet, fleet_value, health, health_value,
+    revoked, revoked_value,
+};
+pub use format::Format;
 pub use help::help;
-pub use log::{log_line, numbered_line};
+pub use log::{entry_value, log_line, numbered_line};
 pub use near::near;
-pub use status::{JournalStatus, NodeStatus, status, whoami};
+pub use status::{JournalStatus, NodeStatus, status, status_value, whoami, whoami_value};
 pub use syntax::{Complaint, complain};
 pub use value::{Value, json, yaml, yaml_item};
 

@@ -30,6 +30,15 @@ pub(crate) enum Ended {
     Left(u8),
 }
 
+impl Ended {
+    /// The status that a line alone ends `pact` with.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Ran { code, .. } | Self::Refused(code) | Self::Left(code) => code,
+        }
+    }
+}
+
 /// A session, and the streams of whoever sends the lines.
 pub(crate) struct Engine {
     pub(crate) session: Session,
@@ -37,6 +46,8 @@ pub(crate) struct Engine {
     pub(crate) err: Output,
     pub(crate) signals: Signals,
     pub(crate) style: Style,
+    /// Of `watch`: the last entry that is told.
+    pub(crate) reached: u64,
 }
 
 /// One line on its way.
@@ -121,7 +132,10 @@ impl Engine {
             Event::Credit(bytes) => {
                 running.credit = running.credit.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
             }
-            Event::Stdout(bytes) => self.out.pass(&bytes),
+            Event::Stdout { data, reached } => {
+                self.out.pass(&data);
+                self.reached = self.reached.max(reached);
+            }
             Event::Stderr(bytes) => self.err.pass(&bytes),
             Event::Refused(refusal) => {
                 self.complain(running.line, &refusal);

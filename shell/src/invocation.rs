@@ -26,7 +26,9 @@ pub(crate) enum Invocation {
     /// One line, as typed.
     Line(Vec<u8>),
     /// One of pact's own commands, split into words by the caller's shell.
-    Words(Vec<Vec<u8>>),
+    Words(Vec<Vec<u8>>, Common),
+    /// The same, which the journal answers too.
+    Nearest(Vec<Vec<u8>>, Common),
     /// `--help`
     Help,
     /// `--version`
@@ -42,6 +44,8 @@ pub(crate) enum Remote {
     Shell(NodeName),
     /// One of pact's own commands on one.
     Line(NodeName, Vec<Vec<u8>>),
+    /// One of pact's own commands, which the journal answers.
+    Journal(Vec<Vec<u8>>),
     /// A line on one or many, word by word as the caller's shell has split it.
     Exec(ExecArguments, Vec<Vec<u8>>),
 }
@@ -139,9 +143,10 @@ fn line(mut words: impl Iterator<Item = Vec<u8>>) -> Result<Invocation, Unusable
 fn command(words: Vec<Vec<u8>>, common: Common) -> Result<Invocation, Unusable> {
     let name = String::from_utf8_lossy(&words[0]).into_owned();
     if command::find(&name).is_some() {
-        return match remote(&words)? {
-            Some(asked) => Ok(Invocation::Remote(asked, common)),
-            None => common.are_for_nothing_else().map(|()| Invocation::Words(words)),
+        return match way(&words)? {
+            Way::Remote(asked) => Ok(Invocation::Remote(asked, common)),
+            Way::Nearest => Ok(Invocation::Nearest(words, common)),
+            Way::Agent => common.are_for_this_node().map(|()| Invocation::Words(words, common)),
         };
     }
     let shown = escape(&words[0]);
@@ -153,11 +158,20 @@ fn command(words: Vec<Vec<u8>>, common: Common) -> Result<Invocation, Unusable> 
     Err(Unusable::new(format!("`{shown}`: there is no such command of pact"), hint))
 }
 
-/// What is about other nodes, where it is.
-fn remote(words: &[Vec<u8>]) -> Result<Option<Remote>, Unusable> {
+/// Who answers a command that is typed outside of a prompt.
+enum Way {
+    /// The agent of this node.
+    Agent,
+    /// Another node, or the journal.
+    Remote(Remote),
+    /// The agent of this node, and where there is none the journal.
+    Nearest,
+}
+
+fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
     let parsed = parse_words(words.to_vec())
         .map_err(|unreadable| Unusable::new(unreadable.message().clone(), unreadable.hint().clone()))?;
-    let Head::Command(stage) = parsed.head() else { return Ok(None) };
+    let Head::Command(stage) = parsed.head() else { return Ok(Way::Agent) };
     let asked = match stage.command() {
         Command::Shell(ShellArguments { node }) => Remote::Shell(node.clone()),
         Command::Exec(asked) => {
@@ -165,14 +179,18 @@ fn remote(words: &[Vec<u8>]) -> Result<Option<Remote>, Unusable> {
             Remote::Exec(asked.clone(), line)
         }
         // There it is the node's own.
-        Command::Status(StatusArguments { node: Some(node) }) => Remote::Line(node.clone(), vec![words[0].clone()]),
-        Command::Status(StatusArguments { node: None })
-        | Command::Log(_)
-        | Command::Whoami
-        | Command::Help(_)
-        | Command::Exit => return Ok(None),
+        Command::Status(StatusArguments { node: Some(node), .. }) => Remote::Line(node.clone(), vec![words[0].clone()]),
+        Command::Status(StatusArguments { vcluster: Some(_), .. }) | Command::Revoke(_) => {
+            Remote::Journal(words.to_vec())
+        }
+        Command::Log(_) | Command::Watch(_) | Command::Cluster | Command::Health | Command::Whoami => {
+            return Ok(Way::Nearest);
+        }
+        Command::Status(StatusArguments { node: None, vcluster: None }) | Command::Help(_) | Command::Exit => {
+            return Ok(Way::Agent);
+        }
     };
-    Ok(Some(asked))
+    Ok(Way::Remote(asked))
 }
 
 /// Whether these words ask for help, of whatever.
@@ -188,6 +206,10 @@ fn asked_help(parsed: &Parsed) -> Option<&HelpArguments> {
             | Command::Exec(_)
             | Command::Status(_)
             | Command::Log(_)
+            | Command::Watch(_)
+            | Command::Cluster
+            | Command::Health
+            | Command::Revoke(_)
             | Command::Whoami
             | Command::Exit => None,
         },
@@ -223,7 +245,11 @@ pact - the shell of a node
   pact shell NODE      the prompt of another node
   pact exec NODES -- LINE
                        one line on other nodes: node042, node[001-100], @<vCluster>; -b folds equal answers
-  pact status NODE     how another node is
+  pact status NODE     how another node is; `pact status --vcluster X` shows all of a vCluster
+  pact log, watch, cluster, health, whoami
+                       answered by this node's agent, and where there is none, or an option says so, by the journal
+  pact revoke WHO -m WHY
+                       ends all that a person has open
   pact help [NAME]     what you may run, and with which arguments
   pact --version       which pact this is
 
@@ -301,8 +327,14 @@ mod tests {
 
     #[test]
     fn a_command_is_one_of_pacts_own() {
-        let words = |words: &[&str]| Invocation::Words(words.iter().map(|w| w.as_bytes().to_vec()).collect());
-        assert_eq!(read(Mode::Command, &["log", "-n", "5"]), Ok(words(&["log", "-n", "5"])));
+        let bytes = |words: &[&str]| words.iter().map(|w| w.as_bytes().to_vec()).collect::<Vec<_>>();
+        let words = |words: &[&str]| Invocation::Words(bytes(words), Common::default());
+        let nearest = |words: &[&str]| Invocation::Nearest(bytes(words), Common::default());
+        let journal = |words: &[&str]| Invocation::Remote(Remote::Journal(bytes(words)), Common::default());
+        assert_eq!(read(Mode::Command, &["log", "-n", "5"]), Ok(nearest(&["log", "-n", "5"])));
+        for typed in [&["revoke", "a@example.org", "-m", "left"][..], &["status", "--vcluster", "ml"]] {
+            assert_eq!(read(Mode::Command, typed), Ok(journal(typed)));
+        }
         assert_eq!(read(Mode::Command, &["status"]), Ok(words(&["status"])));
         assert_eq!(read(Mode::Command, &["-c", "uname | wc"]), Ok(line("uname | wc")));
         assert_eq!(read(Mode::Command, &["--help"]), Ok(Invocation::Help));

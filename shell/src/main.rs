@@ -20,13 +20,14 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use pact_client::settings::Output as Format;
 use pact_client::{Connected, Context, Endpoint, Kind, LineForm, OpenOptions, Session, Terminal};
 use pact_proto::view::Style;
 
 use account::Account;
-use engine::{Ended, Engine};
+use engine::Engine;
 use error::ShellError;
-use invocation::{HELP, Invocation, Mode, Unusable};
+use invocation::{HELP, Invocation, Mode, Remote, Unusable};
 use repl::{HistoryFile, Probe};
 use signals::Signals;
 use streams::{Input, Output};
@@ -57,16 +58,25 @@ fn run() -> Result<u8, ShellError> {
     let mode = Mode::of(&name, account.names_this());
     let invocation = Invocation::read(mode, words.collect())?;
     let endpoint = Endpoint::unix(SOCKET);
-    let terminal = terminal::look();
+    let mut terminal = terminal::look();
     match invocation {
         Invocation::Help => Ok(show(HELP)),
         Invocation::Version => Ok(show(concat!("pact ", env!("CARGO_PKG_VERSION"), "\n"))),
         Invocation::Remote(asked, common) => remote::run(asked, common, terminal, home(mode, &account)),
-        Invocation::Line(line) => once(&endpoint, terminal, LineForm::Text(cut(line))),
-        Invocation::Words(words) if mode == Mode::Command && endpoint.is_absent() && invocation::is_help(&words) => {
+        Invocation::Line(line) => once(&endpoint, terminal, LineForm::Text(cut(line)), Format::Text),
+        Invocation::Words(words, _) if mode == Mode::Command && endpoint.is_absent() && invocation::is_help(&words) => {
             invocation::help(words, terminal.size.map_or(80, |(columns, _)| columns)).map(|text| show(&text))
         }
-        Invocation::Words(words) => once(&endpoint, terminal, LineForm::Words(cut_words(words))),
+        Invocation::Nearest(words, common) if common.ask_the_journal() || endpoint.is_absent() => {
+            remote::run(Remote::Journal(words), common, terminal, home(mode, &account))
+        }
+        Invocation::Words(words, common) | Invocation::Nearest(words, common) => {
+            if common.is_plain {
+                terminal.colour = false;
+            }
+            let output = remote::said(common.said, home(mode, &account).as_deref())?.output.unwrap_or_default();
+            once(&endpoint, terminal, LineForm::Words(cut_words(words)), output)
+        }
         Invocation::Lines if !(terminal.stdin && terminal.stdout) => script(&endpoint, terminal),
         Invocation::Lines if mode == Mode::Command && endpoint.is_absent() => Ok(show(HELP)),
         Invocation::Lines => prompt(&endpoint, terminal, home(mode, &account)),
@@ -107,20 +117,18 @@ fn home(mode: Mode, account: &Account) -> Option<PathBuf> {
     said.map(PathBuf::from).or_else(|| account.home())
 }
 
-fn once(endpoint: &Endpoint, terminal: Terminal, form: LineForm) -> Result<u8, ShellError> {
+fn once(endpoint: &Endpoint, terminal: Terminal, form: LineForm, output: Format) -> Result<u8, ShellError> {
     let connected = endpoint.connect()?;
     confine::confine()?;
     on_runtime(async {
-        let mut engine = match open(connected, Kind::Once, terminal).await? {
+        let mut engine = match open(connected, Kind::Once, terminal, output).await? {
             Opened::Session(engine, _) => engine,
             Opened::Left(code) => return Ok(code),
         };
         let input = Input::open().map_err(ShellError::io("standard input"))?;
         let ended = engine.run(form, Some(&input)).await?;
         engine.close().await;
-        Ok(match ended {
-            Ended::Ran { code, .. } | Ended::Refused(code) | Ended::Left(code) => code,
-        })
+        Ok(ended.code())
     })
 }
 
@@ -128,7 +136,7 @@ fn script(endpoint: &Endpoint, terminal: Terminal) -> Result<u8, ShellError> {
     let connected = endpoint.connect()?;
     confine::confine()?;
     on_runtime(async {
-        let mut engine = match open(connected, Kind::Script, terminal).await? {
+        let mut engine = match open(connected, Kind::Script, terminal, Format::Text).await? {
             Opened::Session(engine, _) => engine,
             Opened::Left(code) => return Ok(code),
         };
@@ -149,7 +157,7 @@ fn prompt(endpoint: &Endpoint, terminal: Terminal, home: Option<PathBuf>) -> Res
     on_runtime(async {
         // The agent is asked first, and the rest is made while it answers.
         let (opened, prepared) =
-            tokio::join!(open(connected, Kind::Repl, terminal), repl::prepare(probe, history, colour),);
+            tokio::join!(open(connected, Kind::Repl, terminal, Format::Text), repl::prepare(probe, history, colour),);
         let (mut engine, context) = match opened? {
             Opened::Session(engine, context) => (engine, context),
             Opened::Left(code) => return Ok(code),
@@ -173,9 +181,9 @@ enum Opened {
     Left(u8),
 }
 
-async fn open(connected: Connected, kind: Kind, terminal: Terminal) -> Result<Opened, ShellError> {
+async fn open(connected: Connected, kind: Kind, terminal: Terminal, output: Format) -> Result<Opened, ShellError> {
     let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
-    let options = OpenOptions { kind, terminal };
+    let options = OpenOptions { kind, terminal, output };
     tokio::select! {
         opened = Session::open(connected, &options) => {
             let (session, context) = opened?;
@@ -191,5 +199,5 @@ fn engine_of(session: Session, signals: Signals, terminal: &Terminal) -> Result<
         Style { colour: terminal.colour && terminal.stderr, columns: terminal.size.map_or(80, |(columns, _)| columns) };
     let out = Output::open(std::io::stdout(), terminal.stdout).map_err(ShellError::io("standard output"))?;
     let err = Output::open(std::io::stderr(), terminal.stderr).map_err(ShellError::io("standard error"))?;
-    Ok(Engine { session, out, err, signals, style })
+    Ok(Engine { session, out, err, signals, style, reached: 0 })
 }

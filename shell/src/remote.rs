@@ -5,6 +5,7 @@
 //! **Not here:** login shells: for them there is no way from here.
 
 mod fanout;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -13,7 +14,6 @@ use pact_client::{ClientError, Context, Journal, Kind, LineForm, OpenOptions, Se
 use pact_proto::command::ExecArguments;
 use pact_proto::model::{NodeName, VCluster};
 
-use crate::engine::Ended;
 use crate::error::ShellError;
 use crate::invocation::{Common, Remote};
 use crate::repl::{self, HistoryFile, Probe};
@@ -35,16 +35,22 @@ pub(crate) fn run(
     match asked {
         Remote::Shell(node) => prompt(&settings, &node, terminal, home),
         Remote::Line(node, words) => one(&settings, &node, LineForm::Words(words), terminal),
+        Remote::Journal(words) => journal(&settings, words, terminal),
         Remote::Exec(asked, words) => exec(&settings, &asked, words, terminal),
     }
 }
 
-/// Flags over environment over the user's file over the system's.
+/// What can be used of what was said.
 fn settings(flags: Said, home: Option<&std::path::Path>) -> Result<Settings, ShellError> {
+    Ok(said(flags, home)?.settle()?)
+}
+
+/// Flags over environment over the user's file over the system's.
+pub(crate) fn said(flags: Said, home: Option<&std::path::Path>) -> Result<Said, ShellError> {
     let environment = Said::by_environment(|name| std::env::var(name).ok())?;
     let user = home.map(|home| Said::by_file(&home.join(USER_FILE))).transpose()?.unwrap_or_default();
     let system = Said::by_file(std::path::Path::new(SYSTEM_FILE))?;
-    Ok(flags.over(environment).over(user).over(system).settle()?)
+    Ok(flags.over(environment).over(user).over(system))
 }
 
 async fn connect(settings: &Settings) -> Result<Journal, ShellError> {
@@ -74,7 +80,7 @@ fn exec(settings: &Settings, asked: &ExecArguments, words: Vec<Vec<u8>>, termina
 fn one(settings: &Settings, node: &NodeName, form: LineForm, terminal: Terminal) -> Result<u8, ShellError> {
     on_runtime(async {
         let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
-        let options = OpenOptions { kind: Kind::Once, terminal };
+        let options = OpenOptions { kind: Kind::Once, terminal, output: settings.output };
         let (session, _) = tokio::select! {
             opened = open(settings, node, &options) => opened?,
             heard = signals.next() => return Ok(heard.code()),
@@ -84,9 +90,7 @@ fn one(settings: &Settings, node: &NodeName, form: LineForm, terminal: Terminal)
         let input = Input::open().map_err(ShellError::io("standard input"))?;
         let ended = engine.run(form, Some(&input)).await?;
         engine.close().await;
-        Ok(match ended {
-            Ended::Ran { code, .. } | Ended::Refused(code) | Ended::Left(code) => code,
-        })
+        Ok(ended.code())
     })
 }
 
@@ -96,12 +100,41 @@ async fn open(settings: &Settings, node: &NodeName, options: &OpenOptions) -> Re
     Ok(Session::with(&journal, ticket, options).await?)
 }
 
+/// One of pact's own commands, in a session with the journal.
+fn journal(settings: &Settings, words: Vec<Vec<u8>>, terminal: Terminal) -> Result<u8, ShellError> {
+    on_runtime(async {
+        let options = OpenOptions { kind: Kind::Once, terminal, output: settings.output };
+        let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
+        let session = tokio::select! {
+            opened = with_journal(settings, &options) => opened?,
+            heard = signals.next() => return Ok(heard.code()),
+        };
+        let mut engine = engine_of(session, signals, &options.terminal)?;
+        let ended = match watch::Watch::of(&words) {
+            Some(watch) => watch.run(&mut engine, settings, &options).await?,
+            None => {
+                confine::confine()?;
+                engine.run(LineForm::Words(words), None).await?
+            }
+        };
+        engine.close().await;
+        Ok(ended.code())
+    })
+}
+
+async fn with_journal(settings: &Settings, options: &OpenOptions) -> Result<Session, ShellError> {
+    let journal = connect(settings).await?;
+    let ticket = journal.own_ticket().await?;
+    let (session, _) = Session::with(&journal, ticket, options).await?;
+    Ok(session)
+}
+
 fn prompt(settings: &Settings, node: &NodeName, terminal: Terminal, home: Option<PathBuf>) -> Result<u8, ShellError> {
     terminal::remember();
     let history = home.map(|home| HistoryFile::open(&repl::path_in(&home))).transpose();
     let colour = terminal.colour;
     on_runtime(async {
-        let options = OpenOptions { kind: Kind::Repl, terminal };
+        let options = OpenOptions { kind: Kind::Repl, terminal, output: Output::Text };
         let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
         let (session, context) = tokio::select! {
             opened = open(settings, node, &options) => opened?,

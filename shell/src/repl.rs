@@ -217,7 +217,7 @@ impl Repl<'_> {
             }
             // Of a line that has ended, or for a right prompt that does not exist yet.
             Event::Credit(_) | Event::Candidates { .. } | Event::Marks(_) => {}
-            Event::Accepted { .. } | Event::Refused(_) | Event::Stdout(_) | Event::Stderr(_) | Event::Exit(_) => {
+            Event::Accepted { .. } | Event::Refused(_) | Event::Stdout { .. } | Event::Stderr(_) | Event::Exit(_) => {
                 let what = "an answer to no line".to_owned();
                 return Err(pact_client::ClientError::Protocol(what).into());
             }

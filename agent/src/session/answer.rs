@@ -9,7 +9,7 @@ use pact_proto::command::{Command, HelpArguments, LogArguments, Since};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::Entry;
 use pact_proto::model::entry::Credential;
-use pact_proto::view::{self, Style};
+use pact_proto::view::{self, Format, Style};
 
 use super::Session;
 use crate::condition;
@@ -71,15 +71,23 @@ impl Session<'_> {
         let style = Style { colour: self.style.colour && !for_program, ..self.style };
         match command {
             Command::Log(arguments) => Answer {
-                source: Source::Log(Box::new(Search::new(&self.node.spool, arguments.clone(), style))),
+                source: Source::Log(Box::new(Search::new(&self.node.spool, arguments.clone(), style, self.format))),
                 stderr: String::new(),
                 code: ExitCode::Success,
             },
-            Command::Status(_) => Answer::text(view::status(&condition::status(self.node), style)),
+            Command::Status(_) => {
+                let status = condition::status(self.node);
+                Answer::text(self.format.whole(|| view::status(&status, style), || view::status_value(&status)))
+            }
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
             // A line that begins so is refused before it is permitted.
-            Command::Exec(_) | Command::Shell(_) => Answer::failed(ExitCode::Policy, "it is answered on a workstation"),
+            Command::Exec(_)
+            | Command::Shell(_)
+            | Command::Watch(_)
+            | Command::Cluster
+            | Command::Health
+            | Command::Revoke(_) => Answer::failed(ExitCode::Policy, "it is answered on a workstation"),
             // A prompt leaves by itself; anywhere else there is nothing to leave.
             Command::Exit => Answer::text(String::new()),
         }
@@ -96,7 +104,9 @@ impl Session<'_> {
         };
         let roles: Vec<_> = self.identity.roles().iter().map(ToString::to_string).collect();
         let principal = self.identity.author(&self.node.place.node);
-        Answer::text(view::whoami(principal.as_str(), &verified, &roles))
+        let (principal, roles) = (principal.as_str(), roles.as_slice());
+        let text = || view::whoami(principal, &verified, roles);
+        Answer::text(self.format.whole(text, || view::whoami_value(principal, &verified, roles)))
     }
 
     fn help(&self, arguments: &HelpArguments, style: Style) -> Answer {
@@ -116,17 +126,18 @@ struct Search {
     arguments: LogArguments,
     oldest: Option<Timestamp>,
     style: Style,
+    format: Format,
     left: u32,
 }
 
 impl Search {
-    fn new(spool: &Spool, arguments: LogArguments, style: Style) -> Self {
+    fn new(spool: &Spool, arguments: LogArguments, style: Style, format: Format) -> Self {
         let oldest = arguments.since.as_ref().map(|since| match since {
             Since::At(time) => *time,
             Since::Ago(ago) => Timestamp::now().checked_sub(*ago).unwrap_or(Timestamp::MIN),
         });
         let left = arguments.number;
-        Self { entries: Box::new(spool.newest()), arguments, oldest, style, left }
+        Self { entries: Box::new(spool.newest()), arguments, oldest, style, format, left }
     }
 
     /// Lines of entries that are wanted, until they fill a piece.
@@ -138,7 +149,9 @@ impl Search {
                 let entry = entry?;
                 looked_at += 1;
                 if wanted(&self.arguments, self.oldest, &entry) {
-                    piece.extend_from_slice(view::log_line(&entry, self.style).as_bytes());
+                    let number = entry.position.as_ref().map_or(0, |position| position.number.0);
+                    let text = || view::log_line(&entry, self.style);
+                    piece.extend(self.format.item(text, || view::entry_value(number, &entry)).bytes());
                     self.left -= 1;
                     if self.left == 0 || piece.len() >= PIECE {
                         break;

@@ -178,8 +178,14 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
     let name = command.name();
     match command {
         Command::Exec(_) | Command::Shell(_) => Some(format!("{name}: from a node there is no way to another")),
-        Command::Status(StatusArguments { node: Some(node) }) if node != here => {
+        Command::Status(StatusArguments { node: Some(node), .. }) if node != here => {
             Some(format!("{name}: this is {here}, and from here there is no way to {node}"))
+        }
+        Command::Status(StatusArguments { vcluster: Some(vcluster), .. }) => {
+            Some(format!("{name}: the journal knows the nodes of {vcluster}, and is not asked from a node"))
+        }
+        Command::Watch(_) | Command::Cluster | Command::Health | Command::Revoke(_) => {
+            Some(format!("{name}: the journal answers it, and is not asked from a node"))
         }
         Command::Status(_) | Command::Log(_) | Command::Whoami | Command::Help(_) | Command::Exit => None,
     }

@@ -11,7 +11,7 @@ use pact_policy::{Identity, Unbound};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::entry::{Body, Credential, SessionKind};
 use pact_proto::model::{LineId, Principal, SessionId};
-use pact_proto::view::Style;
+use pact_proto::view::{Format, Style};
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::{Context, Open, TerminalSize};
@@ -81,6 +81,7 @@ fn admit<'a>(
         proof,
         kind,
         style: style(open),
+        format: Format::of(open.format()),
         environment: environment(open),
         host: None,
         out: out.clone(),

@@ -36,7 +36,7 @@ impl Stream {
     /// The message that carries `data`.
     pub(super) fn message(self, data: Vec<u8>) -> Kind {
         match self {
-            Self::Out => Kind::Stdout(Stdout { data }),
+            Self::Out => Kind::Stdout(Stdout { data, reached: 0 }),
             Self::Err => Kind::Stderr(Stderr { data }),
         }
     }

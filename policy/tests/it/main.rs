@@ -129,6 +129,7 @@ fn what_one_may_name_is_what_one_may_use() {
             let line = match name {
                 "exec" => "exec n1 -- uname",
                 "shell" => "shell n1",
+                "revoke" => "revoke a@example.org -m left",
                 name => name,
             };
             let permitted = judged(&policy, &whitelist, user, line.as_bytes()).starts_with("  permitted");

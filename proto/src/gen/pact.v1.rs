@@ -692,6 +692,9 @@ pub struct Span {
 pub struct Stdout {
     #[prost(bytes = "vec", tag = "1")]
     pub data: ::prost::alloc::vec::Vec<u8>,
+    /// Of `watch`: with these bytes, all is told up to this entry, and nothing behind it. 0 otherwise.
+    #[prost(uint64, tag = "2")]
+    pub reached: u64,
 }
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -4,7 +4,7 @@
 
 use nu_ansi_term::{Color, Style as Paint};
 
-use super::{Style, escape};
+use super::{Style, Value, escape};
 use crate::grammar::quote;
 use crate::model::entry::{
     Body, End, LineOutcome, LineRecorded, LineRefused, OutputKept, OutputStream, SessionKind, StageStatus,
@@ -25,6 +25,43 @@ pub fn numbered_line(number: u64, entry: &Entry, style: Style) -> String {
     let time = entry.event_time.strftime("%Y-%m-%dT%H:%M:%SZ");
     let (scope, author) = (&entry.scope, &entry.author);
     format!("#{number} {time} {label} {scope} {author} {}{}{}\n", place(entry), message(&entry.body), why(entry))
+}
+
+/// The same for programs.
+pub fn entry_value(number: u64, entry: &Entry) -> Value {
+    let text = |text: &dyn ToString| Value::Text(text.to_string());
+    let (argv, exit_code) = match &entry.body {
+        Body::Line(line) => (Some(stages(line)), None),
+        Body::Refused(refused) => (None, Some(refused.exit_code)),
+        Body::Outcome(outcome) => (None, Some(outcome.exit_code)),
+        Body::SessionOpened { .. }
+        | Body::SessionClosed { .. }
+        | Body::AgentStarted { .. }
+        | Body::RecordsLost { .. }
+        | Body::UplinkRejected { .. }
+        | Body::Output(_)
+        | Body::Revoked { .. }
+        | Body::TokenRefused { .. } => (None, None),
+    };
+    Value::object([
+        ("number", Value::number(i64::try_from(number).unwrap_or(i64::MAX))),
+        ("time", text(&entry.event_time)),
+        ("kind", text(&entry.body.kind())),
+        ("scope", text(&entry.scope)),
+        ("author", text(&entry.author)),
+        ("session", entry.session.map_or(Value::Null, |session| text(&session))),
+        ("line", if entry.line.0 == 0 { Value::Null } else { text(&entry.line.0) }),
+        ("what", Value::Text(message(&entry.body))),
+        ("argv", argv.unwrap_or(Value::Null)),
+        ("exit_code", exit_code.map_or(Value::Null, |code| Value::number(i64::from(code)))),
+        ("message", Value::text(&entry.message)),
+    ])
+}
+
+/// The argv of every stage.
+fn stages(line: &LineRecorded) -> Value {
+    let words = |argv: &Vec<Vec<u8>>| Value::List(argv.iter().map(|word| Value::bytes(word)).collect());
+    Value::List(line.stages.iter().map(|stage| words(&stage.argv)).collect())
 }
 
 fn paint(kind: Kind, style: Style) -> Paint {

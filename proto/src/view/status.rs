@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::fold::fold;
-use super::{Style, escape};
+use super::{Style, Value, escape};
 
 /// One node, as its agent knows it.
 #[derive(Clone, Debug)]
@@ -76,6 +76,40 @@ pub fn status(status: &NodeStatus, style: Style) -> String {
     text
 }
 
+/// The same for programs.
+pub fn status_value(status: &NodeStatus) -> Value {
+    let whole = |number: u64| Value::number(i64::try_from(number).unwrap_or(i64::MAX));
+    let texts = |texts: &[String]| Value::List(texts.iter().map(|text| Value::text(text)).collect());
+    let journal = |journal: &JournalStatus| {
+        let (since, why) = match &journal.away {
+            Some((since, why)) => (Value::Text(since.to_string()), Value::text(why)),
+            None => (Value::Null, Value::Null),
+        };
+        Value::object([
+            ("endpoint", Value::text(&journal.endpoint)),
+            ("waiting", whole(journal.waiting)),
+            ("away_since", since),
+            ("away_because", why),
+        ])
+    };
+    Value::object([
+        ("node", Value::text(&status.node)),
+        ("vcluster", Value::text(&status.vcluster)),
+        ("state", Value::text(status.state)),
+        ("services_running", whole(status.services_running.into())),
+        ("policy_version", Value::text(&status.policy_version)),
+        ("programs", whole(status.programs as u64)),
+        ("sessions", whole(status.sessions.into())),
+        ("layers", texts(&status.layers)),
+        ("refused", texts(&status.failures)),
+        ("degraded", texts(&status.degraded)),
+        ("last_record", whole(status.last_record)),
+        ("unwritten", whole(status.unwritten)),
+        ("journal", status.journal.as_ref().map_or(Value::Null, journal)),
+        ("up_seconds", whole(status.up.as_secs())),
+    ])
+}
+
 fn journal_row(journal: &JournalStatus) -> String {
     let time = |time: &Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let waiting = match journal.waiting {
@@ -95,6 +129,15 @@ pub fn whoami(principal: &str, credential: &str, roles: &[String]) -> String {
     let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
     let row = |name: &str, value: &str| format!("{name:<11}{}\n", escape(value.as_bytes()));
     row("Principal:", principal) + &row("Verified:", credential) + &row("Roles:", &roles)
+}
+
+/// The same for programs.
+pub fn whoami_value(principal: &str, credential: &str, roles: &[String]) -> Value {
+    Value::object([
+        ("principal", Value::text(principal)),
+        ("verified", Value::text(credential)),
+        ("roles", Value::List(roles.iter().map(|role| Value::text(role)).collect())),
+    ])
 }
 
 fn span(time: std::time::Duration) -> String {

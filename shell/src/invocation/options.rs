@@ -17,13 +17,30 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// What is answered on this node needs none of them: one that is there means something that does not happen.
+    /// A prompt, and a line as it is typed there, need none of them: one that is there means something that does not
+    /// happen.
     pub(crate) fn are_for_nothing_else(&self) -> Result<(), Unusable> {
         if *self == Self::default() {
             return Ok(());
         }
-        let message = "options: --endpoint, --ca, --token-file, --output, --timeout and --no-color are for what other nodes answer";
-        Err(Unusable::new(message, "on this node, leave them away; NO_COLOR=1 takes colours away"))
+        let message = "options: --endpoint, --ca, --token-file, --output, --timeout and --no-color are for commands";
+        Err(Unusable::new(message, "at the prompt of this node, leave them away; NO_COLOR=1 takes colours away"))
+    }
+
+    /// What this node's agent answers is shown in any way, and asks nobody else.
+    pub(crate) fn are_for_this_node(&self) -> Result<(), Unusable> {
+        if !self.ask_the_journal() {
+            return Ok(());
+        }
+        let message =
+            "options: --endpoint, --ca, --token-file and --timeout are for what the journal and other nodes answer";
+        Err(Unusable::new(message, "on this node, leave them away"))
+    }
+
+    /// Whether they say how to reach the journal.
+    pub(crate) fn ask_the_journal(&self) -> bool {
+        let Said { endpoint, ca, token_file, token, timeout, output: _ } = &self.said;
+        endpoint.is_some() || ca.is_some() || token_file.is_some() || token.is_some() || timeout.is_some()
     }
 }
 

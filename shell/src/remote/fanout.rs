@@ -7,6 +7,7 @@ mod show;
 
 use std::sync::Arc;
 
+use pact_client::settings::Output as Format;
 use pact_client::{Event, Exit, INPUT_PIECE, Journal, Kind, LineForm, OpenOptions, Session, Terminal, Ticket};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::NodeName;
@@ -66,7 +67,8 @@ pub(super) async fn run(
     let out = Output::open(std::io::stdout(), terminal.stdout).map_err(ShellError::io("standard output"))?;
     let err = Output::open(std::io::stderr(), terminal.stderr).map_err(ShellError::io("standard error"))?;
     // The nodes' programs have no terminal: their output is shown beside that of others.
-    let options = OpenOptions { kind: Kind::Once, terminal: Terminal { stdin: terminal.stdin, ..Terminal::default() } };
+    let terminal = Terminal { stdin: terminal.stdin, ..Terminal::default() };
+    let options = OpenOptions { kind: Kind::Once, terminal, output: Format::Text };
     let (interrupt, interrupts) = watch::channel(0);
     let (input, places) = (OnceCell::new(), Semaphore::new(AT_ONCE));
     let task = Arc::new(Task { journal, form, options, input, places, interrupts });
@@ -136,7 +138,7 @@ impl Task {
                 }
             };
             match event {
-                Event::Stdout(bytes) => drop(said.send((index, Said::Stdout(bytes))).await),
+                Event::Stdout { data, .. } => drop(said.send((index, Said::Stdout(data))).await),
                 Event::Stderr(bytes) => drop(said.send((index, Said::Stderr(bytes))).await),
                 Event::Accepted { reads_stdin, .. } => feed.wanted = reads_stdin,
                 Event::Credit(bytes) => feed.credit += usize::try_from(bytes).unwrap_or(usize::MAX),

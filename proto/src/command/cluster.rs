@@ -1,0 +1,15 @@
+//! `cluster`: who keeps the journal.
+
+use super::{Command, Descriptor, Effect, Where};
+
+pub(super) const DESCRIPTOR: Descriptor = Descriptor {
+    name: "cluster",
+    aliases: &[],
+    about: "show the members of the journal",
+    long: "Its name, its members, which of them leads, how far each has come, and how many nodes are connected.",
+    examples: &[("cluster", "who keeps the journal")],
+    effect: Effect::Read,
+    answered: Where::Journal,
+    arguments: |command| command,
+    build: |_| Ok(Command::Cluster),
+};
