@@ -55,8 +55,8 @@ pub enum Event {
 /// What a terminal needs for prompt, colours, hints and completion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
-    /// Where the session is.
-    pub node: NodeName,
+    /// On which node the session is; none where it is with the journal.
+    pub node: Option<NodeName>,
     commands: Vec<String>,
     programs: Vec<String>,
 }
@@ -134,7 +134,9 @@ impl TryFrom<v1::Context> for Context {
     type Error = ClientError;
 
     fn try_from(context: v1::Context) -> Result<Self, ClientError> {
-        let node = context.node.parse().map_err(|error| ClientError::Protocol(format!("{error}")))?;
+        let named = Some(&context.node).filter(|node| !node.is_empty());
+        let node = named.map(|node| node.parse()).transpose();
+        let node = node.map_err(|error| ClientError::Protocol(format!("{error}")))?;
         Ok(Self { node, commands: context.commands, programs: context.programs })
     }
 }

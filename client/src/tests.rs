@@ -61,7 +61,8 @@ fn serve(path: &Path, answer: fn(Said) -> Vec<Result<Reply, Status>>) {
 
 async fn open(path: &Path) -> Result<(Session, crate::Context), ClientError> {
     let me = rustix::process::geteuid().as_raw();
-    let options = OpenOptions { kind: Kind::Once, terminal: Terminal::default() };
+    let options =
+        OpenOptions { kind: Kind::Once, terminal: Terminal::default(), output: crate::settings::Output::Text };
     Session::open(Endpoint::unix(path).connect_to(me)?, &options).await
 }
 
@@ -80,7 +81,7 @@ async fn a_line_is_sent_and_its_events_come_back_typed() {
         _ => Vec::new(),
     });
     let (mut session, context) = open(&path).await.unwrap();
-    assert_eq!(context.node.as_str(), "node042");
+    assert_eq!(context.node.as_ref().unwrap().as_str(), "node042");
     assert_eq!(context.commands().map(|d| d.name).collect::<Vec<_>>(), ["status"]);
     let id = session.outgoing.line(LineForm::Text(b"wc -c".to_vec())).await.unwrap();
     assert_eq!(id, LineId(1));

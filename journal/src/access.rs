@@ -109,12 +109,12 @@ impl Access {
     }
 
     /// On record, or counted. Whoever runs this member hears what could not be recorded.
-    async fn refuse(&self, person: Person, fault: &TokenFault) {
+    pub(crate) async fn refuse(&self, person: Person, fault: &impl std::fmt::Display) {
         let from = person.from;
         let Some(more) = self.pace.next(&network(from.ip()), Instant::now()) else { return };
         let body = Body::TokenRefused { reason: fault.to_string(), from: from.to_string(), more };
         if let Err(error) = self.own.record(Draft::new(self.own.author(), body)).await {
-            self.voice.say(&format!("{from}: that a token was refused ({fault}) is not on record: {error}"));
+            self.voice.say(&format!("{from}: that a token or ticket was refused ({fault}) is not on record: {error}"));
         }
     }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use pact_policy::token::{Development, Issuer, Issuers, SigningAlgorithm};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::consensus::MemberId;
 use crate::storage::Settings;
@@ -46,6 +47,9 @@ pub struct Config {
     pub issuers: Vec<Provider>,
     /// A key that stands for an identity provider while there is none.
     pub development: Option<DevelopmentKey>,
+    /// Which text this is: the beginning of its SHA-256. What a person may do at the journal follows from it.
+    #[serde(skip)]
+    pub version: String,
 }
 
 /// An identity provider.
@@ -121,7 +125,7 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let bytes = read(path, Secrecy::Public)?;
         let text = String::from_utf8(bytes).map_err(|_| ConfigError::wrong(path, "it is not UTF-8"))?;
-        let config: Self = toml_edit::de::from_str(&text).map_err(|e| wrong_toml(path, &text, &e))?;
+        let mut config: Self = toml_edit::de::from_str(&text).map_err(|e| wrong_toml(path, &text, &e))?;
         let named = [&config.data, &config.ca, &config.certificate, &config.key].into_iter();
         let named = named.chain(config.issuers.iter().map(|provider| &provider.jwks));
         for named in named.chain(config.development.iter().map(|key| &key.key_file)) {
@@ -132,6 +136,7 @@ impl Config {
         if config.cluster.is_empty() {
             return Err(ConfigError::wrong(path, "cluster is empty"));
         }
+        config.version = Sha256::digest(&text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         Ok(config)
     }
 
@@ -242,8 +247,9 @@ mod tests {
 
     #[test]
     fn the_example_says_the_defaults() {
-        let example = load(include_str!("../../examples/journal.toml")).unwrap();
-        assert_eq!(format!("{example:?}"), format!("{:?}", load(LEAST).unwrap()));
+        let values = |text| Config { version: String::new(), ..load(text).unwrap() };
+        let (example, least) = (values(include_str!("../../examples/journal.toml")), values(LEAST));
+        assert_eq!(format!("{example:?}"), format!("{least:?}"));
     }
 
     #[test]

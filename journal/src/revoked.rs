@@ -80,8 +80,19 @@ impl Revoked {
         Ok(tip)
     }
 
+    /// From now on, whatever was issued to this principal until now counts no more. The time is taken while nobody
+    /// asks `before`: whoever did before has an earlier one, and whoever does after hears of it.
+    pub(crate) fn begin(&self, principal: &Principal) -> Timestamp {
+        let mut now = Timestamp::MIN;
+        self.times.send_modify(|times| {
+            now = Timestamp::now();
+            times.insert(principal.clone(), now);
+        });
+        now
+    }
+
     /// It is on record.
-    pub(crate) fn note(&self, principal: Principal, before: Timestamp) {
+    fn note(&self, principal: Principal, before: Timestamp) {
         self.times.send_if_modified(|times| {
             let known = times.entry(principal).or_insert(Timestamp::MIN);
             let is_new = before > *known;

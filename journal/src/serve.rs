@@ -7,9 +7,8 @@
 
 mod services;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
@@ -25,6 +24,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::access::{Access, Person};
+use crate::seats::Seats;
+use crate::session::Sessions;
 use crate::uplink::{Caller, Uplinks};
 use crate::voice::Voice;
 use services::Services;
@@ -62,7 +63,7 @@ pub(crate) struct Door {
     handshakes: Arc<Semaphore>,
     nodes: Arc<Semaphore>,
     persons: Arc<Semaphore>,
-    seats: Seats,
+    seats: Seats<Sitter>,
 }
 
 /// What is behind the door.
@@ -70,6 +71,7 @@ pub(crate) struct Door {
 pub(crate) struct Rooms {
     pub(crate) uplinks: Arc<Uplinks>,
     pub(crate) access: Arc<Access>,
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 /// Who is in.
@@ -128,7 +130,7 @@ impl Door {
         let Ok(_place) = Arc::clone(places).try_acquire_owned() else {
             return self.voice.say(&format!("{from}: {most} connections are open, and no more"));
         };
-        let Some(_seat) = self.seats.enter(who) else {
+        let Some(_seat) = self.seats.enter(who, MOST_OF_ONE) else {
             return self.voice.say(&format!("{from}: {MOST_OF_ONE} connections of the same are open, and no more"));
         };
         self.talk(stream, visitor, from).await;
@@ -209,39 +211,4 @@ fn who(leaf: &[u8], from: SocketAddr) -> Result<Visitor, String> {
 enum Sitter {
     Node(NodeName),
     Person(KeyThumbprint),
-}
-
-/// How many connections each has.
-#[derive(Clone, Default)]
-struct Seats {
-    taken: Arc<Mutex<BTreeMap<Sitter, u32>>>,
-}
-
-struct Seat {
-    of: Sitter,
-    seats: Seats,
-}
-
-impl Seats {
-    fn enter(&self, of: Sitter) -> Option<Seat> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(of.clone()).or_default();
-        if *count >= MOST_OF_ONE {
-            return None;
-        }
-        *count += 1;
-        Some(Seat { of, seats: self.clone() })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.of) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.of);
-            }
-        }
-    }
 }

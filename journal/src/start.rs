@@ -19,6 +19,7 @@ use crate::pace::Pace;
 use crate::registry::Registry;
 use crate::revoked::Revoked;
 use crate::serve::{Door, Rooms};
+use crate::session::Sessions;
 use crate::storage::Failed;
 use crate::tls::{self, Member, TlsError};
 use crate::uplink::Uplinks;
@@ -72,14 +73,17 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
         let revoked = Revoked::start(&journal).map_err(|error| journal.stop(error))?;
         let registry = Registry::default();
         let known = (registry.clone(), revoked.clone());
-        let uplinks = Uplinks::new(Arc::clone(&journal), known, authority, Arc::clone(&voice), closing.clone());
+        let uplinks = Uplinks::new(Arc::clone(&journal), known, authority.clone(), Arc::clone(&voice), closing.clone());
         if config.development.is_some() {
             say("a development key is configured: whoever has it is anybody; a site that works has none");
         }
         let own = Own::new(Arc::clone(&journal));
         let (pace, speaks) = (Pace::new(access::PLACES_A_SECOND), Arc::clone(&voice));
         let access = Access { issuers, signer, registry, revoked, own, voice: speaks, pace };
-        let rooms = Rooms { uplinks: Arc::new(uplinks), access: Arc::new(access) };
+        let access = Arc::new(access);
+        let named = (config.cluster.clone(), config.version.clone());
+        let sessions = Sessions::new(Arc::clone(&journal), Arc::clone(&access), authority, named, closing.clone());
+        let rooms = Rooms { uplinks: Arc::new(uplinks), access, sessions: Arc::new(sessions) };
         let address = listener.local_addr()?;
         let (member, last) = (config.member, journal.reader().tip().seq.0);
         let door = Arc::new(Door::new(acceptor, rooms, voice, closing));

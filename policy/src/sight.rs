@@ -33,6 +33,11 @@ enum Vclusters {
 }
 
 impl Sight {
+    /// What platform administrators may see.
+    pub fn all() -> Self {
+        Self(Of::All)
+    }
+
     /// What a node may see.
     pub fn of_node(node: NodeName) -> Self {
         Self(Of::Node(node))

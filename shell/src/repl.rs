@@ -18,7 +18,7 @@ mod typeahead;
 
 use std::sync::Arc;
 
-use pact_client::{Context, Event, LineForm};
+use pact_client::{ClientError, Context, Event, LineForm};
 use pact_proto::view::escape;
 
 use crate::engine::{Ended, Engine};
@@ -99,7 +99,8 @@ pub(crate) async fn run(engine: &mut Engine, context: Context, prepared: Prepare
         engine.say_beside(&format!("pact: {}\n", escape(format!("{error}{why}").as_bytes())));
         engine.flush().await?;
     }
-    let prompt = Prompt::new(&context.node);
+    let node = context.node.as_ref();
+    let prompt = Prompt::new(node.ok_or_else(|| ClientError::Protocol("a prompt is a node's".to_owned()))?);
     knowledge.replace(context);
     let mut repl = Repl { engine, prompt, knowledge, colour, source, size: terminal::size() };
     for line in ahead {
@@ -219,7 +220,7 @@ impl Repl<'_> {
             Event::Credit(_) | Event::Candidates { .. } | Event::Marks(_) => {}
             Event::Accepted { .. } | Event::Refused(_) | Event::Stdout { .. } | Event::Stderr(_) | Event::Exit(_) => {
                 let what = "an answer to no line".to_owned();
-                return Err(pact_client::ClientError::Protocol(what).into());
+                return Err(ClientError::Protocol(what).into());
             }
         }
         Ok(())

@@ -42,14 +42,15 @@ enum Became {
 }
 
 async fn send(socket: PathBuf, words: Vec<Vec<u8>>) -> Result<Became, ClientError> {
-    let options = OpenOptions { kind: Kind::Once, terminal: Terminal::default() };
+    let options =
+        OpenOptions { kind: Kind::Once, terminal: Terminal::default(), output: pact_client::settings::Output::Text };
     let (mut session, _) = Session::open(Endpoint::unix(socket).connect()?, &options).await?;
     session.outgoing.line(LineForm::Words(words)).await?;
     loop {
         match session.incoming.next().await? {
             Event::Exit(exit) => return Ok(Became::Ran(exit.code)),
             Event::Refused(refusal) => return Ok(Became::Refused(refusal.code)),
-            Event::Accepted { .. } | Event::Credit(_) | Event::Stdout(_) | Event::Stderr(_) => {}
+            Event::Accepted { .. } | Event::Credit(_) | Event::Stdout { .. } | Event::Stderr(_) => {}
             other @ (Event::Context(_) | Event::Candidates { .. } | Event::Notice(_) | Event::Marks(_)) => {
                 panic!("nobody asked for {other:?}")
             }

@@ -1,6 +1,6 @@
 //! The services behind the door: which there are for whom.
 //!
-//! **Invariant:** a node reaches the uplink, a person reaches access; whatever else is asked for is not there. Only a
+//! **Invariant:** a node reaches the uplink, a person reaches access, and both the shell; whatever else is asked for is not there. Only a
 //! person whose token was accepted is known to want something.
 
 use std::convert::Infallible;
@@ -12,8 +12,11 @@ use std::task::{Context, Poll};
 use hyper::body::Incoming;
 use pact_proto::wire::v1::access_server::AccessServer;
 use pact_proto::wire::v1::journal_server::JournalServer;
-use pact_proto::wire::v1::{ExchangeReply, ExchangeRequest, MembersReply, MembersRequest, UplinkReply, UplinkRequest};
-use pact_proto::wire::v1::{access_server, journal_server};
+use pact_proto::wire::v1::shell_server::ShellServer;
+use pact_proto::wire::v1::{
+    ClientMessage, ExchangeReply, ExchangeRequest, MembersReply, MembersRequest, ServerMessage, UplinkReply,
+    UplinkRequest, access_server, journal_server, shell_server,
+};
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
@@ -24,12 +27,15 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{Rooms, Visitor};
 use crate::access::Person;
 use crate::entry::MOST_PAYLOAD;
+use crate::session::{self, Sessions};
 use crate::uplink::Caller;
 
 /// The largest entry, and what stands around it.
 const LARGEST_MESSAGE: usize = MOST_PAYLOAD + 64 * 1024;
 /// A token, and the names of as many nodes as one may ask for.
 const LARGEST_REQUEST: usize = 2 << 20;
+/// A line, and what stands around it.
+const LARGEST_LINE: usize = 256 * 1024;
 /// Replies that wait for a node to read them.
 const PLACES: usize = 8;
 
@@ -43,8 +49,8 @@ pub(super) struct Services {
 
 #[derive(Clone)]
 enum Doors {
-    Node(JournalServer<ForNode>),
-    Person(AccessServer<ForPerson>),
+    Node(JournalServer<ForNode>, ShellServer<ForSessions>),
+    Person(AccessServer<ForPerson>, ShellServer<ForSessions>),
 }
 
 impl Services {
@@ -52,12 +58,14 @@ impl Services {
     pub(super) fn new(rooms: Rooms, visitor: Visitor, wanted: Arc<Notify>) -> Self {
         let doors = match visitor {
             Visitor::Node(caller) => {
+                let shell = shell(&rooms, session::Caller::Node(caller.node.clone()));
                 let server = JournalServer::new(ForNode { rooms, caller, wanted });
-                Doors::Node(server.max_decoding_message_size(LARGEST_MESSAGE))
+                Doors::Node(server.max_decoding_message_size(LARGEST_MESSAGE), shell)
             }
             Visitor::Person(person) => {
+                let shell = shell(&rooms, session::Caller::Person(person, Arc::clone(&wanted)));
                 let server = AccessServer::new(ForPerson { rooms, person, wanted });
-                Doors::Person(server.max_decoding_message_size(LARGEST_REQUEST))
+                Doors::Person(server.max_decoding_message_size(LARGEST_REQUEST), shell)
             }
         };
         Self { doors }
@@ -76,17 +84,46 @@ impl Service<http::Request<Incoming>> for Services {
 
     fn call(&mut self, request: http::Request<Incoming>) -> Answer {
         let asked = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
+        let (uplink, access) =
+            (<JournalServer<ForNode> as NamedService>::NAME, <AccessServer<ForPerson> as NamedService>::NAME);
+        let is_shell = asked == <ShellServer<ForSessions> as NamedService>::NAME;
         match &mut self.doors {
-            Doors::Node(server) if asked == <JournalServer<ForNode> as NamedService>::NAME => server.call(request),
-            Doors::Person(server) if asked == <AccessServer<ForPerson> as NamedService>::NAME => server.call(request),
-            Doors::Node(_) => not_there("a node has nothing to ask of this service"),
-            Doors::Person(_) => not_there("a person has nothing to ask of this service"),
+            Doors::Node(server, _) if asked == uplink => server.call(request),
+            Doors::Person(server, _) if asked == access => server.call(request),
+            Doors::Node(_, shell) | Doors::Person(_, shell) if is_shell => shell.call(request),
+            Doors::Node(..) => not_there("a node has nothing to ask of this service"),
+            Doors::Person(..) => not_there("a person has nothing to ask of this service"),
         }
     }
 }
 
+fn shell(rooms: &Rooms, caller: session::Caller) -> ShellServer<ForSessions> {
+    let sessions = ForSessions { sessions: Arc::clone(&rooms.sessions), caller };
+    ShellServer::new(sessions).max_decoding_message_size(LARGEST_LINE)
+}
+
 fn not_there(why: &'static str) -> Answer {
     Box::pin(ready(Ok(Status::permission_denied(why).into_http())))
+}
+
+#[derive(Clone)]
+struct ForSessions {
+    sessions: Arc<Sessions>,
+    caller: session::Caller,
+}
+
+#[tonic::async_trait]
+impl shell_server::Shell for ForSessions {
+    type SessionStream = ReceiverStream<Result<ServerMessage, Status>>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<ClientMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let (out, replies) = mpsc::channel(session::PLACES);
+        tokio::spawn(Arc::clone(&self.sessions).run(self.caller.clone(), request.into_inner(), out));
+        Ok(Response::new(ReceiverStream::new(replies)))
+    }
 }
 
 struct ForNode {

@@ -70,8 +70,19 @@ impl Reader {
         index: Index,
         value: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<Committed, JournalError>> + use<'_> {
+        self.by_below(index, value, Seq(u64::MAX))
+    }
+
+    /// The same, of those before a seq.
+    pub(crate) fn by_below(
+        &self,
+        index: Index,
+        value: &[u8],
+        below: Seq,
+    ) -> impl DoubleEndedIterator<Item = Result<Committed, JournalError>> + use<'_> {
         let prefix = keys::prefix(index, value);
-        self.found(&[prefix.as_slice(), &[0; 8]].concat(), &[prefix.as_slice(), &[0xff; 8]].concat())
+        let key = |seq: u64| [prefix.as_slice(), &seq.to_be_bytes()].concat();
+        self.found(&key(0), &key(below.0))
     }
 
     /// Entries that were committed from one time up to before another, in the order of these times.

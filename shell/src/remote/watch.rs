@@ -60,9 +60,10 @@ impl Watch {
             if engine.reached > 0 {
                 self.arguments.since = Some(engine.reached);
             }
-            let why = match lost {
-                ClientError::Lost => "the connection to the journal was lost".to_owned(),
-                other => other.to_string(),
+            let why = if matches!(lost, ClientError::Lost) {
+                "the connection to the journal was lost".to_owned()
+            } else {
+                lost.to_string()
             };
             engine.say_beside(&format!("pact: watch: {why}; waiting for the journal\n"));
             engine.flush().await?;

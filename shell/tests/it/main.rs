@@ -7,6 +7,7 @@ mod hostile;
 #[path = "../../../agent/tests/it/hostile.rs"]
 mod hostile_program;
 mod invocation;
+mod journal;
 mod lines;
 mod node;
 mod prompt;

@@ -8,20 +8,21 @@ use crate::node::{Account, Node, until};
 use crate::seat::Seat;
 use crate::site::Site;
 
-const OPS: &[&str] = &["pact-ops-ml-training"];
+pub(crate) const OPS: &[&str] = &["pact-ops-ml-training"];
 
-struct Workstation<'a> {
-    site: &'a Site,
-    token: String,
+/// Somebody at a workstation.
+pub(crate) struct Workstation<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) token: String,
 }
 
 impl<'a> Workstation<'a> {
-    fn of(site: &'a Site, principal: &str, roles: &[&str]) -> Self {
+    pub(crate) fn of(site: &'a Site, principal: &str, roles: &[&str]) -> Self {
         Self { site, token: site.provider.token(principal, roles).unwrap() }
     }
 
     /// `pact` with nothing of this process's environment.
-    fn pact(&self, words: &[&str]) -> Command {
+    pub(crate) fn pact(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pact"));
         command.args(words).env_clear().env("HOME", self.site.path("")).stdin(Stdio::null());
         command.env("PACT_ENDPOINT", self.site.endpoint()).env("PACT_CA", self.site.path("ca.pem"));
@@ -29,22 +30,22 @@ impl<'a> Workstation<'a> {
         command
     }
 
-    fn run(&self, words: &[&str]) -> (String, String, Option<i32>) {
+    pub(crate) fn run(&self, words: &[&str]) -> (String, String, Option<i32>) {
         said(&self.pact(words).output().unwrap())
     }
 
     /// Once the journal knows the node, and the node what is revoked.
-    fn waits_for(&self, node: &str) {
+    pub(crate) fn waits_for(&self, node: &str) {
         until("the node to take sessions", || self.run(&["status", node]).2 == Some(0));
     }
 }
 
-fn said(output: &Output) -> (String, String, Option<i32>) {
+pub(crate) fn said(output: &Output) -> (String, String, Option<i32>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr), output.status.code())
 }
 
-fn started() -> (Site, Node) {
+pub(crate) fn started() -> (Site, Node) {
     let site = Site::start();
     let mut node = site.node("");
     node.start_agent(&[]);

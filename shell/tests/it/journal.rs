@@ -1,0 +1,168 @@
+//! What the journal answers: to whom, in which form, and across its own restarts.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use crate::node::{Account, until};
+use crate::remote::{OPS, Workstation, said, started};
+
+const ADMIN: &[&str] = &["pact-platform-admin"];
+
+/// The lines of a child's output as they come.
+fn lines(child: &mut Child) -> Receiver<String> {
+    let (sender, lines) = channel();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    lines
+}
+
+/// `#17 …`
+fn number(line: &str) -> u64 {
+    line.split(' ').next().and_then(|word| word.strip_prefix('#')).and_then(|seq| seq.parse().ok()).unwrap()
+}
+
+#[test]
+fn the_journal_answers_what_is_asked_of_it() {
+    let (site, node) = started();
+    let admin = Workstation::of(&site, "root@example.org", ADMIN);
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+
+    let (out, err, code) = alice.run(&["whoami"]);
+    assert!(out.starts_with("Principal: alice@example.org\nVerified:  ticket of the journal, until "), "{out}{err}");
+    assert_eq!(code, Some(0));
+    assert!(out.ends_with("Roles:     pact-ops-ml-training\n"), "{out}");
+
+    let (out, err, _) = alice.run(&["cluster"]);
+    assert!(out.contains("Member:   1, leads, answers\n") && out.contains("1 connected, of 1"), "{out}{err}");
+    until("the node's report", || alice.run(&["status", "--vcluster", "ml-training"]).0.contains("OBSERVE_ONLY"));
+    let (out, _, code) = alice.run(&["status", "--vcluster", "ml-training"]);
+    assert!(out.starts_with("NODE     STATE") && out.ends_with("1 node: 1 OBSERVE_ONLY\n"), "{out}");
+    assert_eq!(code, Some(0));
+    let (out, _, _) = alice.run(&["--output", "json", "status", "--vcluster", "ml-training"]);
+    assert!(out.starts_with("{\"nodes\":[{\"node\":\"node042\",\"vcluster\":\"ml-training\","), "{out}");
+    let (out, _, _) = alice.run(&["--output", "json", "health"]);
+    assert!(out.contains("\"nodes\":1"), "{out}");
+
+    // What was done on the node is found in the journal, and what is asked there is on record itself.
+    assert_eq!(node.once(Account::Alice, "uname -r").code, Some(0));
+    until("the journal to have it", || alice.run(&["log", "--kind", "LINE"]).0.contains(" node:node042 "));
+    let (out, _, _) = alice.run(&["log", "-n", "1", "--kind", "LINE"]);
+    assert!(out.contains(" LINE    global alice@example.org ") && out.ends_with("log -n 1 --kind LINE\n"), "{out}");
+    let (out, _, _) =
+        admin.run(&["--output", "json", "log", "--scope", "node:node042", "--kind", "OUTCOME", "-n", "1"]);
+    assert!(out.starts_with("{\"number\":") && out.contains("\"exit_code\":0") && out.lines().count() == 1, "{out}");
+
+    // What is not for somebody, or not for the journal, is refused and on record.
+    for (who, words, expected, status) in [
+        (&alice, &["revoke", "bob@example.org", "-m", "left"][..], "revoke: you may not use it here", 2),
+        (&alice, &["status", "--vcluster", "web"], "web: no role of yours is about this vCluster", 2),
+        (&admin, &["status", "--vcluster", "web"], "web: no node of this vCluster has connected", 1),
+        (&admin, &["watch", "--since", "99999999"], "watch: there is no entry 99999999 yet", 1),
+    ] {
+        let (out, err, code) = who.run(words);
+        assert!(out.is_empty() && err.contains(expected), "{words:?}: {out}{err}");
+        assert_eq!(code, Some(status), "{words:?}");
+    }
+    let (out, _, _) = admin.run(&["log", "--kind", "REFUSED", "--author", "alice@example.org"]);
+    assert!(out.contains("exit 2: revoke: you may not use it here: revoke bob@example.org -m left"), "{out}");
+}
+
+#[test]
+fn somebody_sees_what_their_roles_are_about() {
+    let (site, node) = started();
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    assert_eq!(node.once(Account::Alice, "uname -r").code, Some(0));
+    until("the journal to have it", || alice.run(&["log", "--scope", "node:node042"]).0.contains("OUTCOME"));
+
+    let mallory = Workstation::of(&site, "mallory@example.org", &["pact-ops-web"]);
+    let (out, _, code) = mallory.run(&["log", "-n", "1000"]);
+    assert_eq!(code, Some(0));
+    assert!(out.lines().count() >= 2 && out.lines().all(|line| line.contains(" mallory@example.org ")), "{out}");
+    assert_eq!(mallory.run(&["log", "--scope", "node:node042"]).0, "");
+    assert_eq!(mallory.run(&["log", "--author", "alice@example.org"]).0, "");
+    let (_, err, code) = mallory.run(&["watch", "--vcluster", "ml-training"]);
+    assert!(err.contains("no role of yours is about this vCluster"), "{err}");
+    assert_eq!(code, Some(2));
+
+    let stranger = Workstation::of(&site, "eve@example.org", &[]);
+    let (out, err, code) = stranger.run(&["log"]);
+    assert!(out.is_empty() && err.contains("log: you may not use it here"), "{out}{err}");
+    assert_eq!(code, Some(2));
+}
+
+#[test]
+fn watching_misses_nothing_and_repeats_nothing() {
+    let (mut site, node) = started();
+    let token = {
+        let admin = Workstation::of(&site, "root@example.org", ADMIN);
+        admin.waits_for("node042");
+        admin.token.clone()
+    };
+    let mut watching = {
+        let admin = Workstation { site: &site, token: token.clone() };
+        let mut watching = admin.pact(&["watch", "--since", "0"]);
+        watching.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let seen = lines(&mut watching);
+    let first = seen.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(number(&first), 1);
+    for round in 0..3 {
+        site.kill_journal();
+        assert_eq!(node.once(Account::Alice, &format!("uname -r | grep -c round{round}")).code, Some(1));
+        site.start_journal("");
+        let mark = format!("grep -c round{round}");
+        let mut came = Vec::new();
+        until("the line to be told", || {
+            came.extend(seen.recv_timeout(Duration::from_millis(200)));
+            came.iter().any(|line: &String| line.contains(&mark))
+        });
+        // Nothing of what came is left out or told twice.
+        let admin = Workstation { site: &site, token: token.clone() };
+        let last = came.last().map(|line| number(line)).unwrap();
+        let numbers: Vec<_> = came.iter().map(|line| number(line)).collect();
+        let expected: Vec<_> = (last + 1 - numbers.len() as u64..=last).collect();
+        assert_eq!(numbers, expected);
+        assert_eq!(admin.run(&["whoami"]).2, Some(0));
+    }
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
+
+#[test]
+fn what_was_issued_to_somebody_can_be_ended() {
+    let (site, _node) = started();
+    let admin = Workstation::of(&site, "root@example.org", ADMIN);
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    let begin = |words: &[&str]| {
+        let mut open = alice.pact(words);
+        open.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut open = [begin(&["exec", "node042", "--", "cat"]), begin(&["watch", "--since", "0"])];
+    let told = lines(&mut open[1]);
+    assert!(told.recv_timeout(Duration::from_secs(30)).is_ok());
+    until("the line to be there", || {
+        admin.run(&["log", "--author", "alice@example.org", "--kind", "LINE"]).0.contains(" node:node042 ")
+    });
+
+    let revoked = Instant::now();
+    let (out, err, code) = admin.run(&["revoke", "alice@example.org", "-m", "lost laptop"]);
+    assert!(out.starts_with("alice@example.org: what was issued until "), "{out}{err}");
+    assert_eq!(code, Some(0));
+    for session in open {
+        let (_, err, code) = said(&session.wait_with_output().unwrap());
+        assert!(err.contains("what was issued to this person was revoked"), "{err}");
+        assert_eq!(code, Some(2));
+    }
+    assert!(revoked.elapsed() < Duration::from_secs(10), "{:?}", revoked.elapsed());
+
+    let (_, err, code) = alice.run(&["whoami"]);
+    assert!(err.contains("access: the token is not accepted"), "{err}");
+    assert_eq!(code, Some(2));
+    let (out, _, _) = admin.run(&["log", "-n", "1", "--kind", "REVOKE"]);
+    assert!(out.contains("global root@example.org ") && out.ends_with("counts no more: lost laptop\n"), "{out}");
+}
