@@ -5,6 +5,7 @@
 //! **Not here:** what a line means (`judge`), how a program is run (`crate::host`).
 
 mod answer;
+mod asked;
 mod attended;
 mod expansion;
 mod held;

@@ -12,11 +12,14 @@ mod flight;
 pub(crate) mod keys;
 mod stream;
 
+pub(crate) use stream::ORIGIN;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::client::conn::http2::SendRequest;
 use jiff::Timestamp;
 use pact_files::DiskError;
 use pact_policy::Place;
@@ -25,6 +28,7 @@ use pact_proto::view::JournalStatus;
 use pact_proto::wire::v1::Report;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use tonic::body::Body;
 
 use crate::config::Endpoint;
 use crate::spool::{Acknowledged, Spool};
@@ -48,6 +52,7 @@ pub(crate) struct Uplink {
     endpoint: Endpoint,
     state: watch::Receiver<State>,
     revoked: watch::Receiver<Revoked>,
+    way: watch::Receiver<Way>,
 }
 
 /// What does the work; to be run beside the sessions.
@@ -68,7 +73,11 @@ struct Relay {
 struct Said {
     state: watch::Sender<State>,
     revoked: watch::Sender<Revoked>,
+    way: watch::Sender<Way>,
 }
+
+/// What questions go into while the journal is there.
+type Way = Option<SendRequest<Body>>;
 
 /// What there is to know.
 #[derive(Clone, Debug)]
@@ -116,8 +125,9 @@ pub(crate) fn new(endpoint: Endpoint, keys: Keys, greeting: Greeting, spool: Spo
     let link = Link::Away { since: Timestamp::now(), from: Instant::now(), reason: "not reached yet".to_owned() };
     let (state, receiver) = watch::channel(State { acknowledged, link });
     let (revoked, told) = watch::channel(None);
-    let uplink = Uplink { endpoint: endpoint.clone(), state: receiver, revoked: told };
-    (uplink, Task { endpoint, keys, relay: Relay { greeting, spool, said: Said { state, revoked } } })
+    let (way, open) = watch::channel(None);
+    let uplink = Uplink { endpoint: endpoint.clone(), state: receiver, revoked: told, way: open };
+    (uplink, Task { endpoint, keys, relay: Relay { greeting, spool, said: Said { state, revoked, way } } })
 }
 
 impl Uplink {
@@ -129,6 +139,20 @@ impl Uplink {
     /// What is revoked.
     pub(crate) fn revoked(&self) -> watch::Receiver<Revoked> {
         self.revoked.clone()
+    }
+
+    /// What a question to the journal goes into, or why there is nothing.
+    pub(crate) fn way(&self) -> Result<SendRequest<Body>, String> {
+        let way = self.way.borrow().clone();
+        way.ok_or_else(|| self.away().map_or_else(|| "the connection is new".to_owned(), |(_, reason)| reason))
+    }
+
+    /// Waits until the journal can be asked.
+    pub(crate) async fn returns(&self) {
+        if self.way.clone().wait_for(|way| way.as_ref().is_some_and(|way| !way.is_closed())).await.is_err() {
+            // The uplink ends with the agent.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// For how long it has been away, and why.
@@ -217,6 +241,7 @@ impl Task {
     /// Since when stays what it was, until it was there again; why is what was seen last.
     fn is_away(&self, why: String) {
         let why = shortened(why);
+        self.relay.said.way.send_replace(None);
         self.relay.said.state.send_modify(|state| match &mut state.link {
             Link::Away { reason, .. } => *reason = why,
             Link::There => state.link = Link::Away { since: Timestamp::now(), from: Instant::now(), reason: why },

@@ -42,8 +42,10 @@ const MOST_CONNECTIONS: usize = 4096;
 const MOST_PERSONS: usize = 1024;
 /// Of one node or key: the one that it uses, and those that it does not know to be dead.
 const MOST_OF_ONE: u32 = 4;
-/// Of one connection. An agent opens one; more are refused by HTTP/2 itself.
+/// Of one connection: a session and what renews it. More are refused by HTTP/2 itself.
 const MOST_STREAMS: u32 = 4;
+/// The same of a node: its records, and what its people ask at once.
+const MOST_STREAMS_OF_NODE: u32 = 33;
 /// What a caller can make the member hold for it, beside the message that it sends.
 const WINDOW: u32 = 256 * 1024;
 /// A quiet connection is asked so often whether it is there, and has so long to answer.
@@ -151,16 +153,16 @@ impl Door {
 
     async fn talk(&self, stream: TlsStream<TcpStream>, visitor: Visitor, from: SocketAddr) {
         let wanted = Arc::new(Notify::new());
-        let missing = match &visitor {
-            Visitor::Node(_) => "nothing was asked for",
-            Visitor::Person(_) => "no token was accepted",
+        let (missing, streams) = match &visitor {
+            Visitor::Node(_) => ("nothing was asked for", MOST_STREAMS_OF_NODE),
+            Visitor::Person(_) => ("no token was accepted", MOST_STREAMS),
         };
         let service = Services::new(self.rooms.clone(), visitor, Arc::clone(&wanted));
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)
             .keep_alive_timeout(PONG)
-            .max_concurrent_streams(MOST_STREAMS)
+            .max_concurrent_streams(streams)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));

@@ -141,7 +141,16 @@ pub fn judge(policy: &Policy, whitelist: &Whitelist, identity: &Identity, place:
 
 /// Judges a line at the journal, which starts no program and is of no vCluster. What the command shows is for `Sight`.
 pub fn judge_at_journal(identity: &Identity, line: Expanded) -> Judged {
-    match at_journal(identity.standing_anywhere(), &line) {
+    journal(identity.standing_anywhere(), line)
+}
+
+/// The same for what a node passes on: it may no more than its own root, who is no person.
+pub fn judge_for_node(line: Expanded) -> Judged {
+    journal(Standing::Root, line)
+}
+
+fn journal(standing: Standing, line: Expanded) -> Judged {
+    match at_journal(standing, &line) {
         Ok(effect) => Judged::Permitted(Permitted { line, stages: Vec::new(), effect }),
         Err(verdict) => Judged::Refused(Refused { line, verdict }),
     }

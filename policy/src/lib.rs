@@ -16,7 +16,7 @@ mod visible;
 mod whitelist;
 
 pub use identity::{Identity, Peer, Unbound};
-pub use judgement::{Judged, Permitted, Place, PlannedStage, Refused, judge, judge_at_journal};
+pub use judgement::{Judged, Permitted, Place, PlannedStage, Refused, judge, judge_at_journal, judge_for_node};
 pub use matrix::matrix;
 pub use policy::{Audit, Limits, Policy, PolicyError};
 pub use sight::Sight;

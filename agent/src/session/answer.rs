@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use pact_files::DiskError;
 use pact_proto::command::{Command, HelpArguments, LogArguments, Since};
 use pact_proto::exit::ExitCode;
-use pact_proto::model::Entry;
+use pact_proto::grammar::CommandStage;
 use pact_proto::model::entry::Credential;
+use pact_proto::model::{Entry, LineId};
 use pact_proto::view::{self, Format, Style};
 
 use super::Session;
+use super::asked::{Asked, Asker, Away, Said};
 use crate::condition;
 use crate::spool::Spool;
 
@@ -24,31 +26,63 @@ const AT_A_TIME: usize = 256;
 pub(super) struct Answer {
     source: Source,
     stderr: String,
-    code: ExitCode,
+    code: u8,
 }
 
 enum Source {
     Text(Vec<u8>),
     Log(Box<Search>),
+    /// The journal's; and what to show where it is away.
+    Journal(Box<Asked>, Option<Box<Search>>),
 }
 
 impl Answer {
     fn text(text: String) -> Self {
-        Self { source: Source::Text(text.into_bytes()), stderr: String::new(), code: ExitCode::Success }
+        Self { source: Source::Text(text.into_bytes()), stderr: String::new(), code: ExitCode::Success.number() }
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, stderr: String::new(), code: ExitCode::Success.number() }
     }
 
     fn failed(code: ExitCode, message: &str) -> Self {
-        Self { source: Source::Text(Vec::new()), stderr: format!("pact: {message}\n"), code }
+        Self { source: Source::Text(Vec::new()), stderr: format!("pact: {message}\n"), code: code.number() }
     }
 
     /// The next piece of what it writes.
     pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
+        if let Source::Journal(asked, own) = &mut self.source {
+            match asked.next().await {
+                Ok(Said::Piece(piece)) => {
+                    // From here on it is the journal's answer, or none.
+                    *own = None;
+                    return Some(piece);
+                }
+                Ok(Said::End(complaint, code)) => {
+                    (self.source, self.stderr, self.code) = (Source::Text(Vec::new()), complaint, code);
+                    return None;
+                }
+                Err(Away(why)) => match own.take() {
+                    Some(own) => {
+                        let note =
+                            format!("pact: log: the journal is away ({why}): these are this node's own records\n");
+                        (self.source, self.stderr) = (Source::Log(own), note);
+                    }
+                    None => {
+                        *self = Self::failed(ExitCode::Unreachable, &format!("the journal is away: {why}"));
+                        return None;
+                    }
+                },
+            }
+        }
         match &mut self.source {
             Source::Text(text) => {
                 let rest = text.split_off(text.len().min(PIECE));
                 let piece = std::mem::replace(text, rest);
                 (!piece.is_empty()).then_some(piece)
             }
+            // Either it has answered, or its place was taken.
+            Source::Journal(..) => None,
             Source::Log(search) => match search.piece().await {
                 Ok(piece) => piece,
                 Err(error) => {
@@ -60,20 +94,30 @@ impl Answer {
     }
 
     /// What it complains of, and its status, once all pieces were taken.
-    pub(super) fn finish(self) -> (String, ExitCode) {
+    pub(super) fn finish(self) -> (String, u8) {
         (self.stderr, self.code)
     }
 }
 
 impl Session<'_> {
     /// `for_program`: it is read by the program behind the pipe, which has no use for colours.
-    pub(super) fn answer(&self, command: &Command, for_program: bool) -> Answer {
+    pub(super) fn answer(&self, line: LineId, stage: &CommandStage, for_program: bool) -> Answer {
+        let command = stage.command();
         let style = Style { colour: self.style.colour && !for_program, ..self.style };
+        let manner = Asker { session: self.id, line, style, format: self.format };
+        let (uplink, spool) = (self.node.uplink.as_ref(), &self.node.spool);
+        let asked = Asked::new(uplink, spool, manner, command, stage.argv().words());
         match command {
-            Command::Log(arguments) => Answer {
-                source: Source::Log(Box::new(Search::new(&self.node.spool, arguments.clone(), style, self.format))),
-                stderr: String::new(),
-                code: ExitCode::Success,
+            Command::Log(arguments) => {
+                let own = Box::new(Search::new(spool, arguments.clone(), style, self.format));
+                Answer::of(match asked {
+                    Some(asked) => Source::Journal(Box::new(asked), Some(own)),
+                    None => Source::Log(own),
+                })
+            }
+            Command::Watch(_) => match asked {
+                Some(asked) => Answer::of(Source::Journal(Box::new(asked), None)),
+                None => Answer::failed(ExitCode::Unreachable, "watch: this node has no journal"),
             },
             Command::Status(_) => {
                 let status = condition::status(self.node);
@@ -82,12 +126,9 @@ impl Session<'_> {
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
             // A line that begins so is refused before it is permitted.
-            Command::Exec(_)
-            | Command::Shell(_)
-            | Command::Watch(_)
-            | Command::Cluster
-            | Command::Health
-            | Command::Revoke(_) => Answer::failed(ExitCode::Policy, "it is answered on a workstation"),
+            Command::Exec(_) | Command::Shell(_) | Command::Cluster | Command::Health | Command::Revoke(_) => {
+                Answer::failed(ExitCode::Policy, "it is answered on a workstation")
+            }
             // A prompt leaves by itself; anywhere else there is nothing to leave.
             Command::Exit => Answer::text(String::new()),
         }

@@ -184,10 +184,15 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
         Command::Status(StatusArguments { vcluster: Some(vcluster), .. }) => {
             Some(format!("{name}: the journal knows the nodes of {vcluster}, and is not asked from a node"))
         }
-        Command::Watch(_) | Command::Cluster | Command::Health | Command::Revoke(_) => {
+        Command::Cluster | Command::Health | Command::Revoke(_) => {
             Some(format!("{name}: the journal answers it, and is not asked from a node"))
         }
-        Command::Status(_) | Command::Log(_) | Command::Whoami | Command::Help(_) | Command::Exit => None,
+        Command::Status(_)
+        | Command::Log(_)
+        | Command::Watch(_)
+        | Command::Whoami
+        | Command::Help(_)
+        | Command::Exit => None,
     }
 }
 

@@ -37,7 +37,7 @@ impl Session<'_> {
     pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Inbound) -> Ended {
         let (id, line) = recorded.begin();
         let answer = match line.line().head() {
-            ExpandedHead::Command(command) => Some(self.answer(command.command(), !line.stages().is_empty())),
+            ExpandedHead::Command(command) => Some(self.answer(id, command, !line.stages().is_empty())),
             ExpandedHead::Programs => None,
         };
         match (answer, line.stages()) {
@@ -147,7 +147,7 @@ impl Session<'_> {
                     // A client that has gone is noticed by whoever sends it the line's end.
                     let _gone = self.out.send(Stream::Err.message(complaint.into_bytes())).await;
                 }
-                StageStatus::Exited(code.number())
+                StageStatus::Exited(code)
             }
             Ok(Fed::Unread) | Err(_) => StageStatus::Signaled(SIGPIPE),
         }
@@ -172,7 +172,7 @@ async fn tell(out: &Outbound, id: LineId, mut answer: Answer) -> Result<LineOutc
         stderr.add(complaint.as_bytes());
         out.send(Stream::Err.message(complaint.into_bytes())).await?;
     }
-    let mut outcome = outcome(End::Finished, vec![StageStatus::Exited(code.number())]);
+    let mut outcome = outcome(End::Finished, vec![StageStatus::Exited(code)]);
     (outcome.stdout, outcome.stderr) = (stdout.written(true), stderr.written(true));
     Ok(outcome)
 }
@@ -180,7 +180,7 @@ async fn tell(out: &Outbound, id: LineId, mut answer: Answer) -> Result<LineOutc
 /// How an answer was read by a program.
 enum Fed {
     /// To its end; what it complains of, and its status.
-    All(String, ExitCode),
+    All(String, u8),
     /// Not to its end.
     Unread,
 }

@@ -31,7 +31,7 @@ use crate::spool::{Batch, Most, Spool};
 /// From the call to the welcome.
 const WELCOME: Duration = Duration::from_secs(5);
 /// HTTP wants one; the connection is there already, so it is never looked up.
-const ORIGIN: &str = "https://journal.pact";
+pub(crate) const ORIGIN: &str = "https://journal.pact";
 /// A reply is a number or a sentence.
 const LARGEST_REPLY: usize = 64 * 1024;
 /// Of a batch. A quarter of what may be sent together, so that a long way to catch up leaves room for lines.
@@ -70,7 +70,8 @@ impl<'a> Stream<'a> {
         };
         send(&requests, Request::Hello(hello))?;
         let greeting = async {
-            let service = tower::service_fn(move |request| journal.clone().send_request(request));
+            let requests = journal.clone();
+            let service = tower::service_fn(move |request| requests.clone().send_request(request));
             let client = JournalClient::with_origin(service, ORIGIN.parse().unwrap_or_default());
             let mut client = client.max_decoding_message_size(LARGEST_REPLY);
             let mut replies = client.uplink(ReceiverStream::new(receiver)).await.map_err(|s| lost(&s))?.into_inner();
@@ -87,6 +88,7 @@ impl<'a> Stream<'a> {
         };
         let flight = flight.map_err(Lost::Away)?;
         let acknowledged = flight.acknowledged();
+        said.way.send_replace(Some(journal));
         said.state.send_modify(|state| *state = State { acknowledged, link: Link::There });
         let mut report = node.report.clone();
         report.mark_changed();

@@ -139,7 +139,7 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let link = Link::Away { since: Timestamp::now(), from: Instant::now(), reason: "begin".to_owned() };
         let state = watch::Sender::new(State { acknowledged: SpoolNumber(0), link });
-        let said = Said { state, revoked: watch::channel(None).0 };
+        let said = Said { state, revoked: watch::channel(None).0, way: watch::channel(None).0 };
         let here = Place { node: settings.node.clone(), vcluster: "ml".parse().unwrap() };
         let (_, report) = watch::channel(Report::default());
         let relay = Relay { greeting: Greeting { place: here, address: String::new(), report }, spool, said };
@@ -287,6 +287,7 @@ fn waits_end_with_the_record_or_with_the_journal() {
         endpoint: "journal01:9443".parse().unwrap(),
         state: world.relay.said.state.subscribe(),
         revoked: world.relay.said.revoked.subscribe(),
+        way: watch::channel(None).1,
     };
     world.runtime.block_on(async {
         uplink.acknowledged_or_away(SpoolNumber(1)).await;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pact_policy::{Judged, Permitted, judge_at_journal};
+use pact_policy::{Judged, Permitted, judge_at_journal, judge_for_node};
 use pact_proto::command::{Command, StatusArguments};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, CommandStage, ExpandedHead, Line, Unreadable};
@@ -72,10 +72,14 @@ impl Session<'_> {
                     }
                 }
             }
-            Asker::Node(_) => {
-                let message = "session: a node asks nothing of the journal yet".to_owned();
-                return Err(Refusal { line, code: ExitCode::Policy, message, hint: String::new(), span: None });
-            }
+            // What its people may do, the node has judged.
+            Asker::Node(_) => match judge_for_node(expanded) {
+                Judged::Permitted(permitted) if is_for_nodes(&permitted) => permitted,
+                Judged::Permitted(_) | Judged::Refused(_) => {
+                    let message = "session: a node asks for `log` and `watch`".to_owned();
+                    return Err(Refusal { line, code: ExitCode::Policy, message, hint: String::new(), span: None });
+                }
+            },
         };
         match command.line().head() {
             ExpandedHead::Command(stage) if is_answered_here(stage.command()) => Ok(command),
@@ -134,6 +138,13 @@ impl Session<'_> {
             return Err(over);
         }
         self.out.send(Reply::Exit(v1::Exit { line_id: id.0, code: ended.code.into(), failure: ended.failure })).await
+    }
+}
+
+fn is_for_nodes(permitted: &Permitted) -> bool {
+    match permitted.line().head() {
+        ExpandedHead::Command(stage) => matches!(stage.command(), Command::Log(_) | Command::Watch(_)),
+        ExpandedHead::Programs => false,
     }
 }
 

@@ -216,7 +216,7 @@ pub(super) mod tests {
     fn what_could_be_typed_is_found() {
         for (line, wanted) in [
             ("dm", &["dmesg"][..]),
-            ("h", &["help", "history"]),
+            ("h", &["health", "help", "history"]),
             ("?", &[]),
             ("help ?", &[]),
             ("pact st", &["status"]),

@@ -166,3 +166,51 @@ fn what_was_issued_to_somebody_can_be_ended() {
     let (out, _, _) = admin.run(&["log", "-n", "1", "--kind", "REVOKE"]);
     assert!(out.contains("global root@example.org ") && out.ends_with("counts no more: lost laptop\n"), "{out}");
 }
+
+#[test]
+fn a_node_asks_the_journal_for_its_own_records() {
+    let (mut site, node) = started();
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    // What one has just done is there, with the number that it has in the journal.
+    assert_eq!(node.once(Account::Alice, "uname -r").code, Some(0));
+    let own = node.once(Account::Alice, "log -n 3 --kind OUTCOME");
+    let seqs: Vec<_> = own.stdout.lines().map(number).collect();
+    assert!(!seqs.is_empty(), "{}{}", own.stdout, own.stderr);
+    let admin = Workstation::of(&site, "root@example.org", ADMIN);
+    let everything = admin.run(&["log", "-n", "10000"]).0;
+    for line in own.stdout.lines() {
+        assert!(everything.lines().any(|known| known == line), "{line}\n{everything}");
+        assert!(line.contains(" node:node042 "), "{line}");
+    }
+    // A pipeline reads it, too.
+    assert_eq!(node.once(Account::Alice, "log -n 2 | grep -c '^#'").stdout, "2\n");
+
+    // It goes on while the journal is away, and comes back by itself.
+    let mut watching = node.pact(Account::Alice, &["-c", "watch --since 0"]);
+    let mut watching = watching.spawn().unwrap();
+    let told = lines(&mut watching);
+    let first = told.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!(first.contains(" node:node042 "), "{first}");
+    let mut seen = vec![number(&first)];
+    site.kill_journal();
+    until("the journal to be missed", || node.once(Account::Alice, "log -n 1").stderr.contains("the journal is away"));
+    let away = node.once(Account::Alice, "log -n 1");
+    assert!(away.stderr.ends_with("these are this node's own records\n"), "{}", away.stderr);
+    assert_eq!((away.code, away.stdout.lines().count()), (Some(0), 1));
+    let nothing = node.once(Account::Alice, "watch");
+    assert_eq!(nothing.code, Some(5), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("the journal is away"), "{}", nothing.stderr);
+    assert_eq!(node.once(Account::Alice, "uname -r | grep -c afterwards").code, Some(1));
+    site.start_journal("");
+    until("what was done meanwhile to be told", || match told.recv_timeout(Duration::from_millis(200)) {
+        Ok(line) => {
+            seen.push(number(&line));
+            line.contains("grep -c afterwards")
+        }
+        Err(_) => false,
+    });
+    assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
