@@ -16,7 +16,7 @@ use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::shell_client::ShellClient;
 use pact_proto::wire::v1::{self, ClientMessage, OutputFormat, ServerMessage, SessionKind};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::body::Body;
@@ -28,6 +28,8 @@ use crate::uplink::{ORIGIN, Uplink};
 const SETTLE: Duration = Duration::from_secs(2);
 /// A journal that says nothing for so long, where it should, is away.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Between questions to a journal that does not answer.
+const REST: Duration = Duration::from_millis(100);
 /// A piece of what it answers is not larger.
 const LARGEST: usize = 1 << 20;
 
@@ -103,10 +105,16 @@ impl Asked {
         loop {
             let message = match &mut self.stream {
                 Some(open) => open.replies.message().await,
-                None => {
-                    self.stream = Some(self.open().await?);
-                    continue;
-                }
+                None => match self.open().await {
+                    Ok(open) => {
+                        self.stream = Some(open);
+                        continue;
+                    }
+                    Err(away) => {
+                        self.waits(away).await?;
+                        continue;
+                    }
+                },
             };
             match message {
                 Ok(Some(ServerMessage { kind: Some(kind) })) => {
@@ -117,14 +125,23 @@ impl Asked {
                 Ok(Some(ServerMessage { kind: None })) => {
                     return Err(Away("it says what is not known here".to_owned()));
                 }
-                Ok(None) | Err(_) => match &self.question {
-                    Question::Watch(_) if self.reached > 0 => {
-                        self.stream = None;
-                        self.uplink.returns().await;
-                    }
-                    Question::Watch(_) | Question::Log(_) => return Err(Away("the connection was lost".to_owned())),
-                },
+                Ok(None) | Err(_) => {
+                    self.stream = None;
+                    self.waits(Away("the connection was lost".to_owned())).await?;
+                }
             }
+        }
+    }
+
+    /// Until the journal can be asked again, where what was told already says from where on.
+    async fn waits(&self, away: Away) -> Result<(), Away> {
+        match &self.question {
+            Question::Watch(_) if self.reached > 0 => {
+                sleep(REST).await;
+                self.uplink.returns().await;
+                Ok(())
+            }
+            Question::Watch(_) | Question::Log(_) => Err(away),
         }
     }
 
