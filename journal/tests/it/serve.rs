@@ -6,6 +6,7 @@ mod crash;
 mod entries;
 mod files;
 mod member;
+mod sessions;
 mod strangers;
 
 use pact_proto::wire::v1::uplink_reply::Kind;

@@ -20,7 +20,7 @@ use super::caller::{Raw, Uplink, Way, entry};
 use super::member::{Member, Site};
 use crate::support::runtime;
 
-fn provider(site: &Site) -> Provider {
+pub(super) fn provider(site: &Site) -> Provider {
     let provider = Provider::new("https://id.example.org", Signs::Es256).unwrap();
     std::fs::write(site.path("keys.json"), provider.jwks().unwrap()).unwrap();
     let issuer = format!(
@@ -35,7 +35,7 @@ fn provider(site: &Site) -> Provider {
 }
 
 /// A certificate that somebody made for themselves.
-fn own() -> Leaf {
+pub(super) fn own() -> Leaf {
     let key = rcgen::KeyPair::generate().unwrap();
     let made = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap().self_signed(&key).unwrap();
     Leaf { certificate: made.pem(), key: key.serialize_pem() }
@@ -45,7 +45,7 @@ fn thumbprint(leaf: &Leaf) -> KeyThumbprint {
     KeyThumbprint::of(&CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).unwrap()).unwrap()
 }
 
-async fn exchange(
+pub(super) async fn exchange(
     site: &Site,
     member: &Member,
     as_: &Leaf,
