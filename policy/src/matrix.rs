@@ -20,6 +20,7 @@ const COLUMNS: [(Standing, &str); 6] = [
 /// A command, and the standings that may use it.
 const ROWS: &[(&str, &[Standing])] = &[
     ("cluster", PERSONS),
+    ("completions", EVERYBODY),
     ("exec", PERSONS),
     ("exit", EVERYBODY),
     ("health", PERSONS),

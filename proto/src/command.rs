@@ -5,6 +5,7 @@
 //! **Not here:** who may use a command (`pact-policy`), what it does (`pact-agent`).
 
 mod cluster;
+mod completions;
 mod exec;
 mod exit;
 mod health;
@@ -14,10 +15,12 @@ mod revoke;
 mod shell;
 mod since;
 mod status;
+mod tree;
 mod watch;
 mod whoami;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+pub use completions::{CompletionsArguments, Shell};
 pub use exec::ExecArguments;
 pub use help::HelpArguments;
 pub use log::LogArguments;
@@ -25,6 +28,7 @@ pub use revoke::RevokeArguments;
 pub use shell::ShellArguments;
 pub use since::{InvalidSince, Since};
 pub use status::StatusArguments;
+pub use tree::{COMMON, CommonOption, tree};
 pub use watch::WatchArguments;
 
 /// A command with its arguments.
@@ -48,6 +52,8 @@ pub enum Command {
     Revoke(RevokeArguments),
     /// `whoami`
     Whoami,
+    /// `completions`
+    Completions(CompletionsArguments),
     /// `help`
     Help(HelpArguments),
     /// `exit`
@@ -67,6 +73,7 @@ impl Command {
             Self::Health => "health",
             Self::Revoke(_) => "revoke",
             Self::Whoami => "whoami",
+            Self::Completions(_) => "completions",
             Self::Help(_) => "help",
             Self::Exit => "exit",
         }
@@ -120,6 +127,7 @@ pub struct Descriptor {
 /// Every command that is built.
 pub const TABLE: &[Descriptor] = &[
     cluster::DESCRIPTOR,
+    completions::DESCRIPTOR,
     exec::DESCRIPTOR,
     exit::DESCRIPTOR,
     health::DESCRIPTOR,

@@ -33,6 +33,8 @@ pub(crate) enum Invocation {
     Help,
     /// `--version`
     Version,
+    /// What a workstation's shell completes `pact` with.
+    Completions(command::Shell),
     /// Something of other nodes.
     Remote(Remote, Common),
 }
@@ -146,6 +148,7 @@ fn command(words: Vec<Vec<u8>>, common: Common) -> Result<Invocation, Unusable> 
         return match way(&words)? {
             Way::Remote(asked) => Ok(Invocation::Remote(asked, common)),
             Way::Nearest => Ok(Invocation::Nearest(words, common)),
+            Way::Here(shell) => common.are_for_nothing_else().map(|()| Invocation::Completions(shell)),
             Way::Agent => common.are_for_this_node().map(|()| Invocation::Words(words, common)),
         };
     }
@@ -160,6 +163,8 @@ fn command(words: Vec<Vec<u8>>, common: Common) -> Result<Invocation, Unusable> 
 
 /// Who answers a command that is typed outside of a prompt.
 enum Way {
+    /// `pact` itself.
+    Here(command::Shell),
     /// The agent of this node.
     Agent,
     /// Another node, or the journal.
@@ -183,6 +188,7 @@ fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
         Command::Status(StatusArguments { vcluster: Some(_), .. }) | Command::Revoke(_) => {
             Remote::Journal(words.to_vec())
         }
+        Command::Completions(asked) => return Ok(Way::Here(asked.shell)),
         Command::Log(_) | Command::Watch(_) | Command::Cluster | Command::Health | Command::Whoami => {
             return Ok(Way::Nearest);
         }
@@ -207,6 +213,7 @@ fn asked_help(parsed: &Parsed) -> Option<&HelpArguments> {
             | Command::Status(_)
             | Command::Log(_)
             | Command::Watch(_)
+            | Command::Completions(_)
             | Command::Cluster
             | Command::Health
             | Command::Revoke(_)
@@ -250,6 +257,8 @@ pact - the shell of a node
                        answered by this node's agent, and where there is none, or an option says so, by the journal
   pact revoke WHO -m WHY
                        ends all that a person has open
+  pact completions bash|zsh|fish
+                       completion for a workstation's shell
   pact help [NAME]     what you may run, and with which arguments
   pact --version       which pact this is
 

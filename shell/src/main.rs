@@ -4,6 +4,7 @@
 //! socket; it starts no program and knows no policy.
 
 mod account;
+mod completions;
 mod confine;
 mod engine;
 mod error;
@@ -61,6 +62,7 @@ fn run() -> Result<u8, ShellError> {
     let mut terminal = terminal::look();
     match invocation {
         Invocation::Help => Ok(show(HELP)),
+        Invocation::Completions(shell) => Ok(show(&completions::script(shell))),
         Invocation::Version => Ok(show(concat!("pact ", env!("CARGO_PKG_VERSION"), "\n"))),
         Invocation::Remote(asked, common) => remote::run(asked, common, terminal, home(mode, &account)),
         Invocation::Line(line) => once(&endpoint, terminal, LineForm::Text(cut(line)), Format::Text),

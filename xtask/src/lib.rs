@@ -11,6 +11,7 @@ mod r#gen;
 pub mod interrupt;
 pub mod issuer;
 mod machine;
+mod man;
 pub mod node;
 mod run;
 mod say;
@@ -31,6 +32,7 @@ const USAGE: &str = "usage: cargo xtask <task>
   ci                           format, generated code, tidy, clippy, test
   tidy                         the rules of the house
   gen [--check]                Rust from the .proto files
+  man DIR                      the man pages of pact and its commands
   bench [--json FILE]          figures, each beside its peer";
 
 /// Runs a task by its words, and tells what went wrong.
@@ -54,6 +56,7 @@ fn task(args: &[String]) -> Result<()> {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
         ["test", rest @ ..] => test::run(rest),
+        ["man", directory] => man::write(Path::new(directory)),
         ["gen"] => r#gen::write(),
         ["gen", "--check"] => r#gen::check(),
         _ => Err(Error::failed(USAGE)),

@@ -126,9 +126,12 @@ impl Session<'_> {
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
             // A line that begins so is refused before it is permitted.
-            Command::Exec(_) | Command::Shell(_) | Command::Cluster | Command::Health | Command::Revoke(_) => {
-                Answer::failed(ExitCode::Policy, "it is answered on a workstation")
-            }
+            Command::Exec(_)
+            | Command::Shell(_)
+            | Command::Completions(_)
+            | Command::Cluster
+            | Command::Health
+            | Command::Revoke(_) => Answer::failed(ExitCode::Policy, "it is answered on a workstation"),
             // A prompt leaves by itself; anywhere else there is nothing to leave.
             Command::Exit => Answer::text(String::new()),
         }

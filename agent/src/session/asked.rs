@@ -89,6 +89,7 @@ impl Asked {
             Command::Status(_)
             | Command::Exec(_)
             | Command::Shell(_)
+            | Command::Completions(_)
             | Command::Cluster
             | Command::Health
             | Command::Revoke(_)

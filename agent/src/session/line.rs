@@ -184,6 +184,7 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
         Command::Status(StatusArguments { vcluster: Some(vcluster), .. }) => {
             Some(format!("{name}: the journal knows the nodes of {vcluster}, and is not asked from a node"))
         }
+        Command::Completions(_) => Some(format!("{name}: it is for the shell of a workstation")),
         Command::Cluster | Command::Health | Command::Revoke(_) => {
             Some(format!("{name}: the journal answers it, and is not asked from a node"))
         }

@@ -126,7 +126,9 @@ impl Session<'_> {
             // Nothing to leave: the client does.
             Command::Exit => String::new(),
             // Refused before.
-            Command::Exec(_) | Command::Shell(_) => return Err(failed("the journal starts no program")),
+            Command::Completions(_) | Command::Exec(_) | Command::Shell(_) => {
+                return Err(failed("the journal starts no program"));
+            }
         };
         writer.text(&text).await?;
         Ok(ExitCode::Success)

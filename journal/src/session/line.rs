@@ -113,6 +113,7 @@ impl Session<'_> {
             | Command::Exec(_)
             | Command::Shell(_)
             | Command::Watch(_)
+            | Command::Completions(_)
             | Command::Cluster
             | Command::Health
             | Command::Whoami
@@ -160,7 +161,10 @@ fn is_answered_here(command: &Command) -> bool {
         | Command::Help(_)
         | Command::Exit
         | Command::Status(StatusArguments { vcluster: Some(_), .. }) => true,
-        Command::Status(StatusArguments { vcluster: None, .. }) | Command::Exec(_) | Command::Shell(_) => false,
+        Command::Status(StatusArguments { vcluster: None, .. })
+        | Command::Completions(_)
+        | Command::Exec(_)
+        | Command::Shell(_) => false,
     }
 }
 

@@ -128,6 +128,7 @@ fn what_one_may_name_is_what_one_may_use() {
         for name in pact_proto::command::TABLE.iter().map(|descriptor| descriptor.name) {
             let line = match name {
                 "exec" => "exec n1 -- uname",
+                "completions" => "completions bash",
                 "shell" => "shell n1",
                 "revoke" => "revoke a@example.org -m left",
                 name => name,

@@ -8,9 +8,10 @@ use crate::model::{Kind, Principal, Scope};
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "log",
     aliases: &[],
-    about: "show what is on record on this node, newest first",
+    about: "show what is on record, newest first",
     long: "One line an entry: number, time, kind, scope, author, then session and line in brackets and what \
-           happened. Lines that were refused or could not be read are on record too.",
+           happened. Lines that were refused or could not be read are on record too. On a node it is what the journal has \
+           of this node, or what is on this node itself while the journal is away; elsewhere what your roles are about.",
     examples: &[
         ("log", "the last 20 entries"),
         ("log -n 100 | grep OUTCOME", "how the last lines ended"),
@@ -39,7 +40,7 @@ pub struct LogArguments {
     /// only what this person did
     #[arg(long, value_name = "AUTHOR")]
     pub author: Option<Principal>,
-    /// only SESSION, END, LINE, REFUSED, OUTCOME, AGENT or LOST
+    /// only SESSION, END, LINE, REFUSED, OUTCOME, OUTPUT, AGENT, LOST, REJECT, REVOKE or DENIED
     #[arg(long, value_name = "KIND")]
     pub kind: Option<Kind>,
     /// only what is newer: 10m, 2h, 3d, 2026-01-31, or a time with its zone

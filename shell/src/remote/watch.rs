@@ -35,6 +35,7 @@ impl Watch {
             | Command::Status(_)
             | Command::Exec(_)
             | Command::Shell(_)
+            | Command::Completions(_)
             | Command::Cluster
             | Command::Health
             | Command::Revoke(_)

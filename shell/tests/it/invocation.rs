@@ -62,6 +62,9 @@ fn at_a_shell_of_its_own_it_takes_commands() {
         (&["-c", "status | wc -l"], 2, "", "pact: "),
         (&["--help"], 0, "pact - the shell of a node", ""),
         (&["--version"], 0, "pact 0.", ""),
+        (&["completions", "bash"], 0, "_pact()", ""),
+        (&["completions", "tcsh"], 1, "", "pact: completions: invalid value 'tcsh'"),
+        (&["-c", "completions bash"], 3, "", "hint: type it on a workstation"),
         (&["staus"], 1, "", "hint: near: status"),
         (&["uname"], 1, "", "hint: `pact help`"),
         (&["--config", "/tmp/x"], 1, "", "pact: `--config`: there is no such option"),
@@ -138,4 +141,35 @@ fn the_environment_does_nothing() {
     let lines = records.iter().filter(|record| record.contains("LINE") && record.contains("uname -s")).count();
     assert_eq!(lines, 23, "{records:#?}");
     find(&records, "SESSION", "alice@example.org");
+}
+
+/// What bash makes of it, for words that stop here.
+#[test]
+fn bash_completes_what_there_is() {
+    let script = Command::new(env!("CARGO_BIN_EXE_pact")).args(["completions", "bash"]).env_clear().output().unwrap();
+    let script = String::from_utf8(script.stdout).unwrap();
+    for (words, expected) in [
+        (&["pact", "sta"][..], "status"),
+        (&["pact", "wat"], "watch"),
+        (&["pact", "log", "--aut"], "--author"),
+        (&["pact", "status", "--vc"], "--vcluster"),
+        (&["pact", "exec", "--out"], "--output"),
+        (&["pact", "completions", "z"], "zsh"),
+    ] {
+        let last = words.len() - 1;
+        let typed = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+        let ask = format!(
+            "{script}\nCOMP_WORDS=({typed}); COMP_CWORD={last}\n_pact pact '{}' '{}'\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words[last],
+            words[last - 1]
+        );
+        let said = Command::new("bash")
+            .args(["--norc", "-c", &ask])
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .output()
+            .unwrap();
+        let found = String::from_utf8(said.stdout).unwrap();
+        assert!(found.lines().any(|line| line == expected), "{words:?}: {found}");
+    }
 }
