@@ -11,6 +11,7 @@ mod expansion;
 mod held;
 mod inbound;
 mod input;
+mod kept;
 mod line;
 mod opening;
 mod outbound;

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pact_proto::model::{Principal, ProgramName, Role};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
 /// Who may do what.
@@ -49,6 +50,9 @@ pub struct Limits {
     pub wall_seconds: u64,
     /// How much it may write.
     pub output_bytes: u64,
+    /// How much of what a line's programs write is kept on record: 0 for nothing, `u64::MAX`, as `"all"`, for everything.
+    #[serde(deserialize_with = "bytes_or_all")]
+    pub output_kept_bytes: u64,
     /// Processes of one session at a time.
     pub processes: u64,
     /// Memory of one session.
@@ -66,11 +70,27 @@ impl Default for Limits {
             sessions_per_node: 256,
             wall_seconds: 300,
             output_bytes: 10 << 20,
+            output_kept_bytes: 64 << 10,
             processes: 64,
             memory_bytes: 1 << 30,
             open_files: 1024,
             cpu_seconds: 600,
         }
+    }
+}
+
+/// A number, or `"all"`.
+fn bytes_or_all<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Bytes(u64),
+        Word(String),
+    }
+    match Said::deserialize(from) {
+        Ok(Said::Bytes(bytes)) => Ok(bytes),
+        Ok(Said::Word(word)) if word == "all" => Ok(u64::MAX),
+        Ok(Said::Word(_)) | Err(_) => Err(D::Error::custom("it must be a number of bytes, or \"all\"")),
     }
 }
 
@@ -244,6 +264,18 @@ mod tests {
             (include_str!("../../examples/policy.toml"), Audit::Local),
         ] {
             assert_eq!(Policy::from_toml(text).unwrap().audit(), audit, "{text}");
+        }
+    }
+
+    #[test]
+    fn as_much_is_kept_as_the_policy_says() {
+        let kept = |said: &str| Policy::from_toml(&format!("[limits]\noutput_kept_bytes = {said}\n"));
+        for (said, bytes) in [("0", 0), ("1000", 1000), ("\"all\"", u64::MAX)] {
+            assert_eq!(kept(said).unwrap().limits().output_kept_bytes, bytes);
+        }
+        for bad in ["\"most\"", "-1", "1.5", "[]"] {
+            let error = kept(bad).unwrap_err().to_string();
+            assert!(error.contains("it must be a number of bytes, or \"all\""), "{bad}: {error}");
         }
     }
 

@@ -23,7 +23,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub use completions::{CompletionsArguments, Shell};
 pub use exec::ExecArguments;
 pub use help::HelpArguments;
-pub use log::LogArguments;
+pub use log::{LogArguments, is_of};
 pub use revoke::RevokeArguments;
 pub use shell::ShellArguments;
 pub use since::{InvalidSince, Since};

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use pact_files::DiskError;
-use pact_proto::command::{Command, HelpArguments, LogArguments, Since};
+use pact_proto::command::{Command, HelpArguments, LogArguments, Since, is_of};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::CommandStage;
 use pact_proto::model::entry::Credential;
@@ -216,5 +216,5 @@ fn wanted(arguments: &LogArguments, oldest: Option<Timestamp>, entry: &Entry) ->
     oldest.is_none_or(|oldest| entry.event_time >= oldest)
         && arguments.scope.as_ref().is_none_or(|scope| entry.scope == *scope)
         && arguments.author.as_ref().is_none_or(|author| entry.author == *author)
-        && arguments.kind.is_none_or(|kind| entry.body.kind() == kind)
+        && is_of(arguments.kind, entry.body.kind())
 }

@@ -15,6 +15,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 
+use super::kept::Keeper;
 use super::outbound::{ClientGone, Outbound};
 
 /// One read of a pipe, one message: half of a pipe's usual buffer.
@@ -84,7 +85,13 @@ impl Allowance {
 }
 
 /// Passes on what comes out of `pipe` until its end.
-pub(super) async fn drain(pipe: OwnedFd, stream: Stream, out: &Outbound, allowance: Allowance) -> Passed {
+pub(super) async fn drain(
+    pipe: OwnedFd,
+    stream: Stream,
+    out: &Outbound,
+    allowance: Allowance,
+    keeper: &Keeper,
+) -> Passed {
     let mut pipe = pipe::Receiver::from_owned_fd(pipe)?;
     let mut seen = Seen::default();
     let mut piece = vec![0; PIECE];
@@ -98,6 +105,8 @@ pub(super) async fn drain(pipe: OwnedFd, stream: Stream, out: &Outbound, allowan
         if allowed > 0 && out.send(stream.message(piece[..allowed].to_vec())).await == Err(ClientGone) {
             return Ok((seen.written(false), Drained::ClientGone));
         }
+        // Behind the client: it does not wait for the disk.
+        keeper.keep(stream, &piece[..allowed]).await;
         if allowed < read {
             return Ok((seen.written(false), Drained::OverLimit));
         }

@@ -10,7 +10,7 @@ use pact_policy::Permitted;
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::ExpandedHead;
 use pact_proto::model::LineId;
-use pact_proto::model::entry::{End, LineOutcome, SessionKind, StageStatus, Written};
+use pact_proto::model::entry::{Body, End, LineOutcome, SessionKind, StageStatus, Written};
 use pact_proto::wire::host::{Stage, Start};
 use pact_proto::wire::v1::Accepted;
 use pact_proto::wire::v1::server_message::Kind as Reply;
@@ -23,6 +23,7 @@ use super::answer::Answer;
 use super::attended::{Cut, attended};
 use super::inbound::Inbound;
 use super::input::Input;
+use super::kept::Keeper;
 use super::line::{self, Ended};
 use super::outbound::{ClientGone, Outbound};
 use super::output::{Seen, Stream};
@@ -129,8 +130,10 @@ impl Session<'_> {
         }
         let limits = self.node.policy.limits();
         let bounds = Bounds::new(self.kind, limits.wall_seconds, limits.output_bytes);
+        let any = self.draft(id, None, Body::SessionClosed { reason: String::new() });
+        let keeper = Keeper::new(&self.node.spool, any, limits.output_kept_bytes);
         let Some(host) = self.host.as_mut() else { return failed(line.stages().len(), "its host is gone") };
-        let running = Running { id, out: &self.out, input, wants_input, bounds };
+        let running = Running { id, out: &self.out, input, wants_input, bounds, keeper };
         let mut ended = running.until_over(host, pipes.stdout, pipes.stderr, inbound).await;
         if let Some(feeding) = feeding {
             ended.outcome.stages.insert(0, self.fed(feeding).await);

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Over;
 use super::inbound::Inbound;
 use super::input::{FIRST_CREDIT, Input};
+use super::kept::Keeper;
 use super::line::Ended;
 use super::outbound::Outbound;
 use super::output::{Allowance, Drained, Passed, Stream, drain};
@@ -63,6 +64,7 @@ pub(super) struct Running<'a> {
     /// The client is asked for input.
     pub(super) wants_input: bool,
     pub(super) bounds: Bounds,
+    pub(super) keeper: Keeper,
 }
 
 impl Running<'_> {
@@ -76,7 +78,7 @@ impl Running<'_> {
     ) -> Ended {
         let control = host.control();
         let out = self.out.clone();
-        let allowance = self.bounds.allowance.clone();
+        let (allowance, keeper) = (self.bounds.allowance.clone(), self.keeper.clone());
         let (id, reads_stdin) = (self.id, self.wants_input);
         let streams = async {
             // Here, so that a client that does not read holds up nothing but its own output. One that has gone is
@@ -86,8 +88,8 @@ impl Running<'_> {
                 let _gone = out.send(Reply::StdinCredit(StdinCredit { bytes: FIRST_CREDIT })).await;
             }
             tokio::join!(
-                drain(stdout, Stream::Out, &out, allowance.clone()),
-                drain(stderr, Stream::Err, &out, allowance.clone())
+                drain(stdout, Stream::Out, &out, allowance.clone(), &keeper),
+                drain(stderr, Stream::Err, &out, allowance.clone(), &keeper)
             )
         };
         tokio::pin!(streams);
@@ -111,6 +113,7 @@ impl Running<'_> {
                 cut = Some(why);
             }
         }
+        self.keeper.finish();
         self.conclude(processes.unwrap_or(LineEnd::HostGone), passed, cut)
     }
 

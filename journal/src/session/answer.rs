@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use pact_policy::Sight;
-use pact_proto::command::{Command, HelpArguments, LogArguments, RevokeArguments, StatusArguments, WatchArguments};
+use pact_proto::command::{
+    Command, HelpArguments, LogArguments, RevokeArguments, StatusArguments, WatchArguments, is_of,
+};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::entry::{Body, End};
-use pact_proto::model::{LineId, VCluster};
+use pact_proto::model::{Entry, LineId, VCluster};
 use pact_proto::view::{self, ClusterStatus, FleetLink, FleetNode};
 use pact_proto::wire::v1;
 use pact_proto::wire::v1::SignalKind;
@@ -174,7 +176,10 @@ impl Session<'_> {
         writer.piece(Vec::new(), told).await?;
         while let Some(committed) = follow.next().await {
             let committed = committed.map_err(Cut::Damaged)?;
-            let wanted = |entry: &_| arguments.vcluster.as_ref().is_none_or(|vcluster| show.is_of(entry, vcluster));
+            let wanted = |entry: &Entry| {
+                is_of(None, entry.body.kind())
+                    && arguments.vcluster.as_ref().is_none_or(|vcluster| show.is_of(entry, vcluster))
+            };
             let text = show.read(&committed).filter(wanted).map(|entry| show.line(committed.seq, &entry));
             if text.is_some() || committed.seq.0 >= told.0 + UNSHOWN {
                 writer.piece(text.unwrap_or_default().into_bytes(), committed.seq).await?;

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pact_policy::Sight;
-use pact_proto::command::{LogArguments, Since};
+use pact_proto::command::{LogArguments, Since, is_of};
 use pact_proto::model::{Entry, NodeName, VCluster};
 use pact_proto::view::{self, Format, Style};
 
@@ -117,6 +117,6 @@ impl Search {
         self.oldest.is_none_or(|oldest| entry.event_time >= oldest)
             && scope.as_ref().is_none_or(|scope| entry.scope == *scope)
             && author.as_ref().is_none_or(|author| entry.author == *author)
-            && kind.is_none_or(|kind| entry.body.kind() == kind)
+            && is_of(*kind, entry.body.kind())
     }
 }

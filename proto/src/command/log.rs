@@ -24,6 +24,11 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     build: |matches| LogArguments::from_arg_matches(matches).map(Command::Log),
 };
 
+/// Whether an entry of this kind is listed. What a line wrote is only for whoever asks for it.
+pub fn is_of(asked: Option<Kind>, kind: Kind) -> bool {
+    asked.map_or(kind != Kind::Output, |asked| kind == asked)
+}
+
 /// The most entries that one `log` shows.
 const MOST_ENTRIES: u32 = 10_000;
 

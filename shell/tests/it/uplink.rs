@@ -148,14 +148,15 @@ fn a_new_spool_begins_anew_and_the_old_records_stay() {
 
 /// A line of a node that has just begun waits for a journal that does not answer, and runs when it does.
 fn waits(site: &mut Site, node: &Node) {
-    // The agent is there, a session opens, a line and its outcome, the session ends.
+    // The agent is there, a session opens, a line, what it wrote, its outcome, the session ends.
     assert_eq!(node.once(Account::Alice, "uname -s").stdout, "Linux\n");
-    until("the end of the first session and its way", || written(node) == 5 && acknowledged(node) == 5);
+    until("the end of the first session and its way", || acknowledged(node) == 6);
+    let before = written(node);
     site.signal_journal(Signal::STOP);
     let mut waiting = node.pact(Account::Alice, &["-c", "uname -s"]).spawn().unwrap();
-    until("the line to be on this node's disk", || written(node) == 7);
+    until("the line to be on this node's disk", || written(node) > before);
     assert!(waiting.try_wait().unwrap().is_none(), "it ran before the journal had it");
-    assert_eq!((written(node), acknowledged(node)), (7, 5));
+    assert_eq!(acknowledged(node), 6);
     site.signal_journal(Signal::CONT);
     let said = crate::node::Said::from(waiting.wait_with_output().unwrap());
     assert_eq!((said.code, said.stdout.as_str()), (Some(0), "Linux\n"), "{said:?}");
