@@ -20,6 +20,7 @@ mod pipeline;
 mod quorum;
 mod recorded;
 mod running;
+mod shown;
 
 use std::sync::Arc;
 use std::time::Instant;

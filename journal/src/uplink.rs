@@ -30,8 +30,8 @@ use crate::registry::Registry;
 use crate::revoked::Revoked;
 use crate::storage::Reader;
 use crate::voice::Voice;
-pub(crate) use admission::item;
 use admission::{Origin, Rejection};
+pub(crate) use admission::{item, line_key};
 use rejections::Rejections;
 use turns::Turns;
 

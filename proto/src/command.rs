@@ -23,7 +23,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub use completions::{CompletionsArguments, Shell};
 pub use exec::ExecArguments;
 pub use help::HelpArguments;
-pub use log::{LogArguments, is_of};
+pub use log::{LogArguments, Show, is_of};
 pub use revoke::RevokeArguments;
 pub use shell::ShellArguments;
 pub use since::{InvalidSince, Since};
@@ -177,7 +177,8 @@ impl Descriptor {
     /// `log [OPTIONS]`
     pub fn usage(&self) -> String {
         let usage = self.grammar().render_usage().to_string();
-        usage.trim_start_matches("Usage: ").to_owned()
+        // clap puts a second form under the first one, behind where its own "Usage: " stands.
+        usage.trim_start_matches("Usage: ").replace("\n       ", "\n  ")
     }
 
     /// Its options and operands: spelling and what it means.

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use pact_files::DiskError;
-use pact_proto::command::{Command, HelpArguments, LogArguments, Since, is_of};
+use pact_proto::command::{Command, HelpArguments, LogArguments, Show, Since, is_of};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::CommandStage;
 use pact_proto::model::entry::Credential;
@@ -14,6 +14,7 @@ use pact_proto::view::{self, Format, Style};
 
 use super::Session;
 use super::asked::{Asked, Asker, Away, Said};
+use super::shown::One;
 use crate::condition;
 use crate::spool::Spool;
 
@@ -33,7 +34,9 @@ enum Source {
     Text(Vec<u8>),
     Log(Box<Search>),
     /// The journal's; and what to show where it is away.
-    Journal(Box<Asked>, Option<Box<Search>>),
+    Journal(Box<Asked>, Option<Box<Source>>),
+    /// One of this node's own entries.
+    One(One),
 }
 
 impl Answer {
@@ -66,7 +69,7 @@ impl Answer {
                     Some(own) => {
                         let note =
                             format!("pact: log: the journal is away ({why}): these are this node's own records\n");
-                        (self.source, self.stderr) = (Source::Log(own), note);
+                        (self.source, self.stderr) = (*own, note);
                     }
                     None => {
                         *self = Self::failed(ExitCode::Unreachable, &format!("the journal is away: {why}"));
@@ -80,6 +83,19 @@ impl Answer {
                 let rest = text.split_off(text.len().min(PIECE));
                 let piece = std::mem::replace(text, rest);
                 (!piece.is_empty()).then_some(piece)
+            }
+            Source::One(one) => {
+                let told = one.text().await.map_err(|error| error.to_string());
+                let number = one.number;
+                self.source = Source::Text(Vec::new());
+                match told.and_then(|text| text.ok_or_else(|| format!("this node has no entry {number}"))) {
+                    Ok(text) => Some(text.into_bytes()),
+                    Err(why) => {
+                        let (stderr, code) = (format!("pact: log: {why}\n"), ExitCode::General.number());
+                        (self.stderr, self.code) = (std::mem::take(&mut self.stderr) + &stderr, code);
+                        None
+                    }
+                }
             }
             // Either it has answered, or its place was taken.
             Source::Journal(..) => None,
@@ -109,10 +125,14 @@ impl Session<'_> {
         let asked = Asked::new(uplink, spool, manner, command, stage.argv().words());
         match command {
             Command::Log(arguments) => {
-                let own = Box::new(Search::new(spool, arguments.clone(), style, self.format));
+                let (spool, format) = (spool.clone(), self.format);
+                let own = match arguments.show {
+                    Some(Show::Show { number }) => Source::One(One { spool, number, style, format }),
+                    None => Source::Log(Box::new(Search::new(&spool, arguments.clone(), style, format))),
+                };
                 Answer::of(match asked {
-                    Some(asked) => Source::Journal(Box::new(asked), Some(own)),
-                    None => Source::Log(own),
+                    Some(asked) => Source::Journal(Box::new(asked), Some(Box::new(own))),
+                    None => own,
                 })
             }
             Command::Watch(_) => match asked {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use pact_policy::Sight;
 use pact_proto::command::{
-    Command, HelpArguments, LogArguments, RevokeArguments, StatusArguments, WatchArguments, is_of,
+    Command, HelpArguments, LogArguments, RevokeArguments, Show as ShowOne, StatusArguments, WatchArguments, is_of,
 };
 use pact_proto::exit::ExitCode;
-use pact_proto::model::entry::{Body, End};
+use pact_proto::model::entry::{Body, End, OutputKept};
 use pact_proto::model::{Entry, LineId, VCluster};
 use pact_proto::view::{self, ClusterStatus, FleetLink, FleetNode};
 use pact_proto::wire::v1;
@@ -23,8 +23,11 @@ use super::line::Ended;
 use super::search::{Search, Show};
 use super::{Asker, Outbound, Over, Session, until};
 use crate::chain::Seq;
+use crate::entry::Index;
 use crate::error::JournalError;
 use crate::registry::{Known, Link};
+use crate::storage::Reader;
+use crate::uplink::line_key;
 
 /// One piece of an answer, one message.
 const PIECE: usize = 32 * 1024;
@@ -105,6 +108,7 @@ impl Session<'_> {
     async fn write(&self, id: LineId, command: &Command, writer: &mut Writer) -> Result<ExitCode, Cut> {
         let (style, format) = (self.style, self.format);
         let text = match command {
+            Command::Log(LogArguments { show: Some(ShowOne::Show { number }), .. }) => self.record_of(*number).await?,
             Command::Log(arguments) => return self.log(arguments, writer).await,
             Command::Watch(arguments) => return self.watch(arguments, writer).await,
             Command::Revoke(arguments) => self.revoke(id, arguments).await?,
@@ -159,6 +163,18 @@ impl Session<'_> {
                 return Ok(ExitCode::Success);
             }
         }
+    }
+
+    /// One entry, with what its line wrote.
+    async fn record_of(&self, number: u64) -> Result<String, Cut> {
+        let (show, reader) = (self.show(), self.rooms.journal.reader());
+        let found = tokio::task::spawn_blocking(move || one(&show, &reader, Seq(number)));
+        let found = found.await.map_err(|_| Cut::Over(Over::Closing))?.map_err(Cut::Damaged)?;
+        // What one may not see is not there.
+        let found = found.ok_or_else(|| failed(&format!("log: there is no entry {number} that you may see")))?;
+        let (entry, pieces) = found;
+        let text = || view::record(number, &entry, &pieces, self.style);
+        Ok(self.format.whole(text, || view::record_value(number, &entry, &pieces)))
     }
 
     /// Until it is cut.
@@ -267,6 +283,23 @@ impl Session<'_> {
         };
         view::help(arguments, &commands, &[], self.style).map_err(|why| failed(&why))
     }
+}
+
+/// An entry that may be seen, and the pieces of its line: of the same author about the same, so that nobody hangs theirs
+/// on another's line.
+fn one(show: &Show, reader: &Reader, seq: Seq) -> Result<Option<(Entry, Vec<OutputKept>)>, JournalError> {
+    let Some(entry) = reader.get(seq)?.and_then(|committed| show.read(&committed)) else { return Ok(None) };
+    let mut pieces = Vec::new();
+    if let (Some(session), LineId(1..)) = (entry.session, entry.line) {
+        for committed in reader.by(Index::LINE, &line_key(session, entry.line)) {
+            let Some(other) = show.read(&committed?) else { continue };
+            let is_of_the_line = other.author == entry.author && other.scope == entry.scope;
+            if let (true, Body::Output(piece)) = (is_of_the_line, other.body) {
+                pieces.push(piece);
+            }
+        }
+    }
+    Ok(Some((entry, pieces)))
 }
 
 fn failed(why: &str) -> Cut {

@@ -17,6 +17,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
         ("log -n 100 | grep OUTCOME", "how the last lines ended"),
         ("log --kind REFUSED --since 2h", "what was refused in the last two hours"),
         ("log --author alice@example.org", "what one person did"),
+        ("log show 4711", "everything about entry 4711, with what its line wrote"),
     ],
     effect: Effect::Read,
     answered: Where::Node,
@@ -34,6 +35,11 @@ const MOST_ENTRIES: u32 = 10_000;
 
 /// `log`
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    subcommand_value_name = "show NUMBER"
+)]
 pub struct LogArguments {
     /// how many entries, 20 unless said otherwise
     #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 20,
@@ -51,4 +57,19 @@ pub struct LogArguments {
     /// only what is newer: 10m, 2h, 3d, 2026-01-31, or a time with its zone
     #[arg(long, value_name = "TIME")]
     pub since: Option<Since>,
+    /// one entry, whole
+    #[command(subcommand)]
+    pub show: Option<Show>,
+}
+
+/// `log show`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]
+pub enum Show {
+    /// show one entry whole, with what its line wrote
+    #[command(disable_help_flag = true)]
+    Show {
+        /// its number, as `log` shows it
+        #[arg(value_name = "NUMBER")]
+        number: u64,
+    },
 }

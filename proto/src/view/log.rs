@@ -24,7 +24,7 @@ pub fn numbered_line(number: u64, entry: &Entry, style: Style) -> String {
     let label = paint(kind, style).paint(format!("{kind:<7}")).to_string();
     let time = entry.event_time.strftime("%Y-%m-%dT%H:%M:%SZ");
     let (scope, author) = (&entry.scope, &entry.author);
-    format!("#{number} {time} {label} {scope} {author} {}{}{}\n", place(entry), message(&entry.body), why(entry))
+    format!("#{number} {time} {label} {scope} {author} {}{}{}\n", place(entry), what(&entry.body), why(entry))
 }
 
 /// The same for programs.
@@ -51,7 +51,7 @@ pub fn entry_value(number: u64, entry: &Entry) -> Value {
         ("author", text(&entry.author)),
         ("session", entry.session.map_or(Value::Null, |session| text(&session))),
         ("line", if entry.line.0 == 0 { Value::Null } else { text(&entry.line.0) }),
-        ("what", Value::Text(message(&entry.body))),
+        ("what", Value::Text(what(&entry.body))),
         ("argv", argv.unwrap_or(Value::Null)),
         ("exit_code", exit_code.map_or(Value::Null, |code| Value::number(i64::from(code)))),
         ("message", Value::text(&entry.message)),
@@ -86,7 +86,8 @@ fn place(entry: &Entry) -> String {
     }
 }
 
-fn message(body: &Body) -> String {
+/// What happened, in a line, escaped.
+pub(super) fn what(body: &Body) -> String {
     match body {
         Body::SessionOpened { kind, roles } => {
             let roles: Vec<_> = roles.iter().map(ToString::to_string).collect();

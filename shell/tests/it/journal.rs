@@ -214,3 +214,40 @@ fn a_node_asks_the_journal_for_its_own_records() {
     watching.kill().unwrap();
     watching.wait().unwrap();
 }
+
+#[test]
+fn one_entry_is_shown_whole_to_whoever_may_see_it() {
+    let (site, node) = started();
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    let release = node.once(Account::Alice, "uname -r").stdout;
+    let mut outcome = String::new();
+    until("the journal to have it", || {
+        outcome = alice.run(&["log", "-n", "1", "--scope", "node:node042", "--kind", "OUTCOME"]).0;
+        outcome.contains("exit 0")
+    });
+    let seq = number(&outcome).to_string();
+    let (out, err, code) = alice.run(&["log", "show", &seq]);
+    assert_eq!(code, Some(0), "{err}");
+    for row in [
+        format!("Entry:      {seq}, OUTCOME\n"),
+        "Author:     alice@example.org\n".to_owned(),
+        "Via:        the agent of node042\n".to_owned(),
+        format!("--- stdout, {} bytes\n{release}", release.len()),
+    ] {
+        assert!(out.contains(&row), "{row}: {out}");
+    }
+    let (json, _, _) = alice.run(&["--output", "json", "log", "show", &seq]);
+    assert!(json.contains(&format!("\"stdout\":\"{}\\n\"", release.trim())), "{json}");
+    // From the node the same.
+    assert_eq!(node.once(Account::Alice, &format!("log show {seq}")).stdout, out);
+    let mallory = Workstation::of(&site, "mallory@example.org", &["pact-ops-web"]);
+    for (who, number) in [(&mallory, seq.as_str()), (&alice, "99999999"), (&alice, "0")] {
+        let (out, err, code) = who.run(&["log", "show", number]);
+        assert!(
+            out.is_empty() && err.contains(&format!("log: there is no entry {number} that you may see")),
+            "{out}{err}"
+        );
+        assert_eq!(code, Some(1));
+    }
+}

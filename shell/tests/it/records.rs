@@ -287,3 +287,27 @@ fn a_host_that_does_not_answer_is_not_waited_for_and_the_session_gets_another() 
     assert_eq!(count(&node.records(), "OUTCOME", "interrupted: the node's files do not answer"), 1);
     until("the host that hung to be gone", || !fs::exists(format!("/proc/{}", hosts[0])).unwrap());
 }
+
+/// As much as the policy says, and how much more there was.
+#[test]
+fn what_a_line_wrote_is_kept() {
+    for (limit, kept, missing) in
+        [("0", "", 6), ("3", "--- stdout, 3 bytes\nLin\n", 3), ("\"all\"", "--- stdout, 6 bytes\nLinux\n", 0)]
+    {
+        let mut node = Node::prepare(&format!("[limits]\noutput_kept_bytes = {limit}\n"));
+        node.start_agent(&[]);
+        assert_eq!(node.once(Account::Alice, "uname -s").stdout, "Linux\n");
+        let outcome = node.once(Account::Alice, "log -n 1 --kind OUTCOME").stdout;
+        let number = outcome.split(' ').next().and_then(|word| word.strip_prefix('#')).unwrap();
+        let shown = node.once(Account::Alice, &format!("log show {number}")).stdout;
+        assert!(shown.contains("What:       exit 0 after ") && shown.contains(kept), "{limit}: {shown}");
+        let more = format!("--- stdout: {missing} bytes more were not kept\n");
+        assert_eq!(shown.ends_with(&more), missing > 0, "{limit}: {shown}");
+    }
+    let node = Node::start();
+    let said = node.once(Account::Alice, "log show 4711");
+    assert!(said.stderr.contains("log: this node has no entry 4711"), "{said:?}");
+    assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""));
+    let said = node.once(Account::Alice, "log show");
+    assert_eq!(said.code, Some(1), "{said:?}");
+}
