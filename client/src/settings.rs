@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pact_proto::model::VCluster;
 use serde::Deserialize;
 
 /// Of a connection and of an answer, unless said otherwise.
@@ -27,6 +28,8 @@ pub struct Said {
     pub ca: Option<PathBuf>,
     /// The file that holds the token.
     pub token_file: Option<PathBuf>,
+    /// Which nodes are meant where none are named.
+    pub vcluster: Option<String>,
     /// The token itself; never in a file of settings.
     #[serde(skip)]
     pub token: Option<String>,
@@ -58,6 +61,8 @@ pub struct Settings {
     pub ca: PathBuf,
     /// Who one is.
     pub token: String,
+    /// Which nodes are meant where none are named.
+    pub vcluster: Option<VCluster>,
     /// How results are shown.
     pub output: Output,
     /// What a connection or an answer may take.
@@ -110,6 +115,7 @@ impl Said {
             endpoint: look("PACT_ENDPOINT"),
             ca: look("PACT_CA").map(PathBuf::from),
             token_file: look("PACT_TOKEN_FILE").map(PathBuf::from),
+            vcluster: look("PACT_VCLUSTER"),
             token: look("PACT_TOKEN"),
             output: look("PACT_OUTPUT").map(|value| Output::read("PACT_OUTPUT", value)).transpose()?,
             timeout: None,
@@ -140,6 +146,7 @@ impl Said {
         Self {
             endpoint: self.endpoint.or(below.endpoint),
             ca: self.ca.or(below.ca),
+            vcluster: self.vcluster.or(below.vcluster),
             token_file,
             token,
             output: self.output.or(below.output),
@@ -159,11 +166,16 @@ impl Said {
         Ok(Settings {
             endpoint,
             ca: self.ca.unwrap_or_else(|| USUAL_CA.into()),
+            vcluster: self.vcluster.map(vcluster).transpose()?,
             token: token.trim().to_owned(),
             output: self.output.unwrap_or_default(),
             timeout: self.timeout.map_or(USUAL_TIMEOUT, Duration::from_secs),
         })
     }
+}
+
+fn vcluster(value: String) -> Result<VCluster, SettingsError> {
+    value.parse().map_err(|_| SettingsError::Value { name: "vcluster", value, what: "not a name of a vCluster" })
 }
 
 impl Output {

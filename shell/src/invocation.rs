@@ -189,12 +189,13 @@ fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
             Remote::Journal(words.to_vec())
         }
         Command::Completions(asked) => return Ok(Way::Here(asked.shell)),
-        Command::Log(_) | Command::Watch(_) | Command::Cluster | Command::Health | Command::Whoami => {
-            return Ok(Way::Nearest);
-        }
-        Command::Status(StatusArguments { node: None, vcluster: None }) | Command::Help(_) | Command::Exit => {
-            return Ok(Way::Agent);
-        }
+        Command::Status(StatusArguments { node: None, vcluster: None })
+        | Command::Log(_)
+        | Command::Watch(_)
+        | Command::Cluster
+        | Command::Health
+        | Command::Whoami => return Ok(Way::Nearest),
+        Command::Help(_) | Command::Exit => return Ok(Way::Agent),
     };
     Ok(Way::Remote(asked))
 }
@@ -264,7 +265,7 @@ pact - the shell of a node
 
   Other nodes are reached through the journal:
   --endpoint HOST:PORT, --ca FILE, --token-file FILE, --timeout SECONDS, --output text|json|yaml, --no-color;
-  PACT_ENDPOINT, PACT_CA, PACT_TOKEN, PACT_TOKEN_FILE, PACT_OUTPUT; ~/.config/pact/cli.toml, /etc/pact/cli.toml.
+  PACT_ENDPOINT, PACT_CA, PACT_TOKEN, PACT_TOKEN_FILE, PACT_VCLUSTER, PACT_OUTPUT; ~/.config/pact/cli.toml, /etc/pact/cli.toml.
 
   As login shell it takes -c LINE, -l and -i, and nothing else.
   Exit status: the program's own; 1 for what cannot be read, 2 not for you, 3 against the policy,
@@ -344,7 +345,8 @@ mod tests {
         for typed in [&["revoke", "a@example.org", "-m", "left"][..], &["status", "--vcluster", "ml"]] {
             assert_eq!(read(Mode::Command, typed), Ok(journal(typed)));
         }
-        assert_eq!(read(Mode::Command, &["status"]), Ok(words(&["status"])));
+        assert_eq!(read(Mode::Command, &["status"]), Ok(nearest(&["status"])));
+        assert_eq!(read(Mode::Command, &["help", "status"]), Ok(words(&["help", "status"])));
         assert_eq!(read(Mode::Command, &["-c", "uname | wc"]), Ok(line("uname | wc")));
         assert_eq!(read(Mode::Command, &["--help"]), Ok(Invocation::Help));
         assert_eq!(read(Mode::Command, &["--version"]), Ok(Invocation::Version));

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 use pact_client::settings::{Output, SYSTEM_FILE, Said, Settings, USER_FILE};
 use pact_client::{ClientError, Context, Journal, Kind, LineForm, OpenOptions, Session, Terminal, Ticket, Tls};
-use pact_proto::command::ExecArguments;
+use pact_proto::command::{Command, ExecArguments, StatusArguments, WatchArguments};
+use pact_proto::grammar::{Head, parse_words};
 use pact_proto::model::{NodeName, VCluster};
 
 use crate::error::ShellError;
@@ -102,6 +103,7 @@ async fn open(settings: &Settings, node: &NodeName, options: &OpenOptions) -> Re
 
 /// One of pact's own commands, in a session with the journal.
 fn journal(settings: &Settings, words: Vec<Vec<u8>>, terminal: Terminal) -> Result<u8, ShellError> {
+    let words = about(settings.vcluster.as_ref(), words);
     on_runtime(async {
         let options = OpenOptions { kind: Kind::Once, terminal, output: settings.output };
         let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
@@ -120,6 +122,24 @@ fn journal(settings: &Settings, words: Vec<Vec<u8>>, terminal: Terminal) -> Resu
         engine.close().await;
         Ok(ended.code())
     })
+}
+
+/// Where `status` and `watch` name nothing, the settings say which vCluster is meant.
+fn about(vcluster: Option<&VCluster>, mut words: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let Some(vcluster) = vcluster else { return words };
+    let parsed = parse_words(words.clone()).ok();
+    let names_nothing = parsed.as_ref().is_some_and(|parsed| match parsed.head() {
+        Head::Command(stage) => matches!(
+            stage.command(),
+            Command::Status(StatusArguments { node: None, vcluster: None })
+                | Command::Watch(WatchArguments { vcluster: None, .. })
+        ),
+        Head::Programs => false,
+    });
+    if names_nothing {
+        words.extend([b"--vcluster".to_vec(), vcluster.to_string().into_bytes()]);
+    }
+    words
 }
 
 async fn with_journal(settings: &Settings, options: &OpenOptions) -> Result<Session, ShellError> {

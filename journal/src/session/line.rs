@@ -83,6 +83,11 @@ impl Session<'_> {
         };
         match command.line().head() {
             ExpandedHead::Command(stage) if is_answered_here(stage.command()) => Ok(command),
+            ExpandedHead::Command(stage) if matches!(stage.command(), Command::Status(_)) => {
+                let message = "status: of which node, or of which vCluster?".to_owned();
+                let hint = "`status NODE` from a workstation, or `status --vcluster NAME`".to_owned();
+                Err(Refusal { line, code: ExitCode::General, message, hint, span: None })
+            }
             ExpandedHead::Command(stage) => {
                 let message = format!("{}: the journal does not answer it", stage.command().name());
                 let hint = "name a node, as in `pact exec NODE -- …`".to_owned();

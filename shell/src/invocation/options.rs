@@ -39,7 +39,7 @@ impl Common {
 
     /// Whether they say how to reach the journal.
     pub(crate) fn ask_the_journal(&self) -> bool {
-        let Said { endpoint, ca, token_file, token, timeout, output: _ } = &self.said;
+        let Said { endpoint, ca, token_file, token, timeout, output: _, vcluster: _ } = &self.said;
         endpoint.is_some() || ca.is_some() || token_file.is_some() || token.is_some() || timeout.is_some()
     }
 }

@@ -41,6 +41,11 @@ fn the_journal_answers_what_is_asked_of_it() {
     let (out, _, code) = alice.run(&["status", "--vcluster", "ml-training"]);
     assert!(out.starts_with("NODE     STATE") && out.ends_with("1 node: 1 OBSERVE_ONLY\n"), "{out}");
     assert_eq!(code, Some(0));
+    let by_environment = said(&alice.pact(&["status"]).env("PACT_VCLUSTER", "ml-training").output().unwrap());
+    assert_eq!((by_environment.0.as_str(), by_environment.2), (out.as_str(), code));
+    let (_, err, code) = alice.run(&["status"]);
+    assert!(err.starts_with("pact: status: of which node, or of which vCluster?\n"), "{err}");
+    assert_eq!(code, Some(1));
     let (out, _, _) = alice.run(&["--output", "json", "status", "--vcluster", "ml-training"]);
     assert!(out.starts_with("{\"nodes\":[{\"node\":\"node042\",\"vcluster\":\"ml-training\","), "{out}");
     let (out, _, _) = alice.run(&["--output", "json", "health"]);

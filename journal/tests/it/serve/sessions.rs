@@ -161,7 +161,7 @@ fn what_the_protocol_does_not_know_ends_the_session() {
         let mut session = Session::of(&site, &member, &alice, ticket(&signed)).await;
         for (id, (words, expected)) in (1..).zip([
             (&["uname"][..], "programs: the journal starts none"),
-            (&["status"], "status: the journal does not answer it"),
+            (&["status"], "status: of which node, or of which vCluster?"),
             (&["exec", "n1", "--", "uname"], "exec: the journal does not answer it"),
             (&["logg"], "programs: the journal starts none"),
             (&["log", "--bad"], "log: unexpected argument '--bad' found"),
