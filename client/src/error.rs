@@ -53,8 +53,8 @@ pub enum ClientError {
     /// One of the two sides does not speak the protocol.
     #[error("agent: the protocol was broken: {0}")]
     Protocol(String),
-    /// The agent has gone.
-    #[error("agent: the connection was lost")]
+    /// Whoever had the session has gone.
+    #[error("session: the connection was lost")]
     Lost,
 }
 

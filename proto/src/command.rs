@@ -92,17 +92,6 @@ pub enum Effect {
     Destructive,
 }
 
-/// Who answers a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Where {
-    /// `pact` itself.
-    Here,
-    /// The agent of the node that it is about.
-    Node,
-    /// The journal. On a node the agent passes it on.
-    Journal,
-}
-
 /// One row of the table.
 #[derive(Debug)]
 pub struct Descriptor {
@@ -118,8 +107,6 @@ pub struct Descriptor {
     pub examples: &'static [(&'static str, &'static str)],
     /// What it does to the node.
     pub effect: Effect,
-    /// Who answers it.
-    pub answered: Where,
     arguments: fn(clap::Command) -> clap::Command,
     build: fn(&clap::ArgMatches) -> Result<Command, clap::Error>,
 }

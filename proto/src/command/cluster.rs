@@ -1,6 +1,6 @@
 //! `cluster`: who keeps the journal.
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "cluster",
@@ -9,7 +9,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     long: "Its name, its members, which of them leads, how far each has come, and how many nodes are connected.",
     examples: &[("cluster", "who keeps the journal")],
     effect: Effect::Read,
-    answered: Where::Journal,
     arguments: |command| command,
     build: |_| Ok(Command::Cluster),
 };

@@ -2,7 +2,7 @@
 
 use clap::{Args, FromArgMatches};
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "completions",
@@ -14,7 +14,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
         "into a file below ~/.local/share/bash-completion/completions, it is loaded by the next bash",
     )],
     effect: Effect::Read,
-    answered: Where::Here,
     arguments: CompletionsArguments::augment_args,
     build: |matches| CompletionsArguments::from_arg_matches(matches).map(Command::Completions),
 };

@@ -2,7 +2,7 @@
 
 use clap::{Args, FromArgMatches};
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 use crate::nodeset::NodeSet;
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
@@ -19,7 +19,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
         ("exec node042 -- 'dmesg | tail -n 5'", "a pipeline, which runs on the node"),
     ],
     effect: Effect::Read,
-    answered: Where::Here,
     arguments: ExecArguments::augment_args,
     build: |matches| ExecArguments::from_arg_matches(matches).map(Command::Exec),
 };

@@ -1,6 +1,6 @@
 //! `exit`: the session is over.
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "exit",
@@ -9,7 +9,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     long: "Ends the session; so does Ctrl-D on an empty line. What still runs in it is ended too.",
     examples: &[("exit", "end the session")],
     effect: Effect::Read,
-    answered: Where::Here,
     arguments: |command| command,
     build: |_| Ok(Command::Exit),
 };

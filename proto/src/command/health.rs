@@ -1,6 +1,6 @@
 //! `health`: what is wrong, in one screen.
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "health",
@@ -10,7 +10,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
            something is not.",
     examples: &[("health", "whether all is well")],
     effect: Effect::Read,
-    answered: Where::Journal,
     arguments: |command| command,
     build: |_| Ok(Command::Health),
 };

@@ -2,7 +2,7 @@
 
 use clap::{Args, FromArgMatches};
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "help",
@@ -12,7 +12,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
            form that is allowed, option by option: what is not listed is refused.",
     examples: &[("help", "list what there is"), ("help grep", "show which options of grep are allowed")],
     effect: Effect::Read,
-    answered: Where::Node,
     arguments: HelpArguments::augment_args,
     build: |matches| HelpArguments::from_arg_matches(matches).map(Command::Help),
 };

@@ -2,7 +2,7 @@
 
 use clap::{Args, FromArgMatches};
 
-use super::{Command, Descriptor, Effect, Since, Where};
+use super::{Command, Descriptor, Effect, Since};
 use crate::model::{Kind, Principal, Scope};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
@@ -20,7 +20,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
         ("log show 4711", "everything about entry 4711, with what its line wrote"),
     ],
     effect: Effect::Read,
-    answered: Where::Node,
     arguments: LogArguments::augment_args,
     build: |matches| LogArguments::from_arg_matches(matches).map(Command::Log),
 };

@@ -2,7 +2,7 @@
 
 use clap::{Args, FromArgMatches};
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 use crate::model::Principal;
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
@@ -13,7 +13,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
            identity provider issues from now on are taken again: to keep somebody out, close their account there first.",
     examples: &[("revoke alice@example.org -m 'lost laptop'", "whatever alice has open ends")],
     effect: Effect::Change,
-    answered: Where::Journal,
     arguments: RevokeArguments::augment_args,
     build: |matches| RevokeArguments::from_arg_matches(matches).map(Command::Revoke),
 };

@@ -2,7 +2,7 @@
 
 use clap::{Args, FromArgMatches};
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 use crate::model::NodeName;
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
@@ -12,7 +12,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     long: "The same prompt as on the node itself: lines are edited here, and read, judged, recorded and run there.",
     examples: &[("shell node042", "the prompt of node042")],
     effect: Effect::Read,
-    answered: Where::Here,
     arguments: ShellArguments::augment_args,
     build: |matches| ShellArguments::from_arg_matches(matches).map(Command::Shell),
 };

@@ -2,7 +2,7 @@
 
 use clap::{Args, FromArgMatches};
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 use crate::model::{NodeName, VCluster};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
@@ -17,7 +17,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
         ("status --vcluster ml", "all nodes of a vCluster, from a workstation"),
     ],
     effect: Effect::Read,
-    answered: Where::Node,
     arguments: StatusArguments::augment_args,
     build: |matches| StatusArguments::from_arg_matches(matches).map(Command::Status),
 };

@@ -2,7 +2,7 @@
 
 use clap::{Args, FromArgMatches};
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 use crate::model::VCluster;
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
@@ -17,7 +17,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
         ("watch --vcluster ml", "only what is about this vCluster and its nodes"),
     ],
     effect: Effect::Read,
-    answered: Where::Journal,
     arguments: WatchArguments::augment_args,
     build: |matches| WatchArguments::from_arg_matches(matches).map(Command::Watch),
 };

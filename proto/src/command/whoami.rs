@@ -1,6 +1,6 @@
 //! `whoami`: who one is to pact.
 
-use super::{Command, Descriptor, Effect, Where};
+use super::{Command, Descriptor, Effect};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "whoami",
@@ -9,7 +9,6 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     long: "The principal that your lines are recorded under, how it was verified, and its roles.",
     examples: &[("whoami", "who you are, and your roles")],
     effect: Effect::Read,
-    answered: Where::Node,
     arguments: |command| command,
     build: |_| Ok(Command::Whoami),
 };
