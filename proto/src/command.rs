@@ -218,7 +218,12 @@ fn bad(descriptor: &Descriptor, error: &clap::Error, words: &[String]) -> BadArg
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
     let meant = context(ContextKind::SuggestedArg).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    BadArguments { message: format!("{first}{meant}"), word }
+    // clap names them in a line of their own.
+    let there_are = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(names)) if !names.is_empty() => format!("; there are {}", names.join(", ")),
+        _ => String::new(),
+    };
+    BadArguments { message: format!("{first}{there_are}{meant}"), word }
 }
 
 fn are(several: usize) -> &'static str {

@@ -58,8 +58,15 @@ impl Descriptor {
         // First, because derived arguments bring the name of their type along.
         let command = (self.arguments)(clap::Command::new(self.name));
         let command = command.about(self.about).long_about(format!("{}.\n\n{}", self.about, self.long));
-        command.visible_aliases(self.aliases.iter().copied()).after_help(format!("Examples:\n{examples}"))
+        command
+            .visible_aliases(self.aliases.iter().copied().filter(|alias| is_plain(alias)))
+            .after_help(format!("Examples:\n{examples}"))
     }
+}
+
+/// A shell reads `?` as a pattern: in a completion script it would stand for every word of one character.
+fn is_plain(alias: &str) -> bool {
+    alias.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
