@@ -1,4 +1,7 @@
 //! Completion of `pact` in a workstation's shell.
+//!
+//! **Invariant:** it asks nobody: neither an agent nor the journal.
+//! **Not here:** what is completed (`proto/src/command/tree.rs`), completion at pact's own prompt.
 
 use pact_proto::command::{Shell, tree};
 
@@ -20,14 +23,47 @@ mod tests {
 
     use super::*;
 
+    type Spelled = fn(&str) -> String;
+
+    /// As such a shell's script writes a command and an option.
+    fn written(shell: Shell) -> (Spelled, Spelled) {
+        let dashes: Spelled = |option| option.to_owned();
+        match shell {
+            Shell::Bash => (|command| format!("pact,{command})"), dashes),
+            Shell::Zsh => (|command| format!("({command})"), dashes),
+            Shell::Fish => (
+                |command| format!("-a \"{command}\""),
+                |option| match option.strip_prefix("--") {
+                    Some(long) => format!(" -l {long} "),
+                    None => format!(" -s {} ", option.trim_start_matches('-')),
+                },
+            ),
+        }
+    }
+
     #[test]
     fn every_command_and_option_is_in_it() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let (command, option) = written(shell);
             let script = script(shell);
-            let names = TABLE.iter().map(|descriptor| descriptor.name).chain(COMMON.iter().map(|option| option.name));
-            for name in names.chain(["vcluster", "author"]) {
-                assert!(script.contains(name), "{shell:?}: {name}");
+            for descriptor in TABLE {
+                assert!(script.contains(&command(descriptor.name)), "{shell:?}: {}", descriptor.name);
+                for (spelled, _) in descriptor.options() {
+                    assert!(script.contains(&option(&spelled)), "{shell:?}: {}: {spelled}", descriptor.name);
+                }
             }
+            for common in COMMON {
+                assert!(script.contains(&option(&format!("--{}", common.name))), "{shell:?}: {}", common.name);
+            }
+        }
+    }
+
+    /// `?` is help at pact's prompt, and a pattern in a shell.
+    #[test]
+    fn no_spelling_is_a_pattern() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let (command, _) = written(shell);
+            assert!(!script(shell).contains(&command("?")), "{shell:?}");
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The options that every command has on a workstation: where the journal is, who one is, how results are shown.
 //!
-//! **Invariant:** what stands behind `--` is somebody else's, and is not looked at.
+//! **Invariant:** only what stands in `COMMON`, of which completion and man pages are made, is one of them; what stands
+//! behind `--` is somebody else's, and is not looked at.
 
 use pact_client::settings::{Output, Said};
+use pact_proto::command::COMMON;
 use pact_proto::view::escape;
 
 use super::Unusable;
@@ -57,6 +59,7 @@ pub(crate) fn take(words: Vec<Vec<u8>>) -> Result<(Common, Vec<Vec<u8>>), Unusab
         }
         let (name, joined) = split(&word);
         match name {
+            _ if !is_common(name) => rest.push(word),
             b"--no-color" if joined.is_none() => common.is_plain = true,
             b"--endpoint" => common.said.endpoint = Some(value(name, joined, &mut words)?),
             b"--ca" => common.said.ca = Some(value(name, joined, &mut words)?.into()),
@@ -67,6 +70,10 @@ pub(crate) fn take(words: Vec<Vec<u8>>) -> Result<(Common, Vec<Vec<u8>>), Unusab
         }
     }
     Ok((common, rest))
+}
+
+fn is_common(name: &[u8]) -> bool {
+    name.strip_prefix(b"--").is_some_and(|name| COMMON.iter().any(|option| option.name.as_bytes() == name))
 }
 
 /// `-c`, `-lc`
@@ -119,6 +126,25 @@ mod tests {
             let (common, rest) = taken(words).unwrap();
             assert_eq!(common.said.endpoint.as_deref(), Some("a:1"));
             assert_eq!(rest, ["exec", "n1", "--", "uname", "--endpoint", "x"]);
+        }
+    }
+
+    #[test]
+    fn every_one_that_completion_and_man_pages_name_is_taken() {
+        for option in COMMON {
+            let name = format!("--{}", option.name);
+            let value = match option.value {
+                "" => None,
+                "SECONDS" => Some("5"),
+                "FORMAT" => Some("json"),
+                _ => Some("x"),
+            };
+            let words: Vec<_> = ["log", &name].into_iter().chain(value).chain(["-n", "5"]).collect();
+            let (common, rest) = taken(&words).unwrap();
+            assert_eq!(rest, ["log", "-n", "5"], "{name}");
+            let refused = common.are_for_nothing_else().unwrap_err().to_string();
+            assert!(refused.contains(&name), "{name}: {refused}");
+            assert!(crate::invocation::HELP.contains(&name), "{name}");
         }
     }
 

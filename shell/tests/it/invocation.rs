@@ -1,7 +1,10 @@
 //! How `pact` may be called, and what nobody can make of it: by its words, by the environment.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
+
+use pact_proto::command::{COMMON, TABLE};
 
 use crate::lines::find;
 use crate::node::{Account, Node, Said};
@@ -63,7 +66,7 @@ fn at_a_shell_of_its_own_it_takes_commands() {
         (&["--help"], 0, "pact - the shell of a node", ""),
         (&["--version"], 0, "pact 0.", ""),
         (&["completions", "bash"], 0, "_pact()", ""),
-        (&["completions", "tcsh"], 1, "", "pact: completions: invalid value 'tcsh'"),
+        (&["completions", "tcsh"], 1, "", "invalid value 'tcsh' for '<SHELL>'; there are bash, zsh, fish"),
         (&["-c", "completions bash"], 3, "", "hint: type it on a workstation"),
         (&["staus"], 1, "", "hint: near: status"),
         (&["uname"], 1, "", "hint: `pact help`"),
@@ -143,33 +146,42 @@ fn the_environment_does_nothing() {
     find(&records, "SESSION", "alice@example.org");
 }
 
-/// What bash makes of it, for words that stop here.
+/// What bash offers for words that stop here.
+fn offered(script: &Path, words: &[&str]) -> Vec<String> {
+    let last = words.len() - 1;
+    let ask = "script=$1 last=$2; shift 2; source \"$script\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$last
+        _pact pact \"${COMP_WORDS[last]}\" \"${COMP_WORDS[last-1]}\"; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", ask, "bash"]).arg(script).arg(last.to_string()).args(words);
+    let said: Said = bash.env_clear().env("PATH", "/usr/bin:/bin").output().unwrap().into();
+    assert!(said.stderr.is_empty(), "{words:?}: {said:?}");
+    said.stdout.lines().map(str::to_owned).collect()
+}
+
 #[test]
 fn bash_completes_what_there_is() {
-    let script = Command::new(env!("CARGO_BIN_EXE_pact")).args(["completions", "bash"]).env_clear().output().unwrap();
-    let script = String::from_utf8(script.stdout).unwrap();
+    let written = Command::new(env!("CARGO_BIN_EXE_pact")).args(["completions", "bash"]).env_clear().output().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("pact");
+    std::fs::write(&script, written.stdout).unwrap();
+    let commands = offered(&script, &["pact", ""]);
+    let common = COMMON.iter().map(|option| format!("--{}", option.name));
+    for descriptor in TABLE {
+        let name = descriptor.name;
+        assert!(commands.iter().any(|offered| offered == name), "{name}: {commands:?}");
+        let offered = offered(&script, &["pact", name, "-"]);
+        for option in descriptor.options().into_iter().map(|(spelled, _)| spelled).chain(common.clone()) {
+            assert!(offered.contains(&option), "{name}: {option}: {offered:?}");
+        }
+    }
     for (words, expected) in [
-        (&["pact", "sta"][..], "status"),
-        (&["pact", "wat"], "watch"),
-        (&["pact", "log", "--aut"], "--author"),
-        (&["pact", "status", "--vc"], "--vcluster"),
-        (&["pact", "exec", "--out"], "--output"),
-        (&["pact", "completions", "z"], "zsh"),
+        (&["pact", "sta"][..], &["status"][..]),
+        (&["pact", "log", "--aut"], &["--author"]),
+        (&["pact", "completions", "z"], &["zsh"]),
+        (&["pact", "status", "--output", ""], &["text", "json", "yaml"]),
+        // A value of one character is no command.
+        (&["pact", "--timeout", "5", "sta"], &["status"]),
     ] {
-        let last = words.len() - 1;
-        let typed = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
-        let ask = format!(
-            "{script}\nCOMP_WORDS=({typed}); COMP_CWORD={last}\n_pact pact '{}' '{}'\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            words[last],
-            words[last - 1]
-        );
-        let said = Command::new("bash")
-            .args(["--norc", "-c", &ask])
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .output()
-            .unwrap();
-        let found = String::from_utf8(said.stdout).unwrap();
-        assert!(found.lines().any(|line| line == expected), "{words:?}: {found}");
+        assert_eq!(offered(&script, words), expected, "{words:?}");
     }
 }
