@@ -3,7 +3,7 @@
 //! The way in is `run`. Rooms: `config` and `source` (what root wrote), `launcher`, `host` and `sandbox` (what starts
 //! programs), `table` (what may be started), `link` and `packet` (the way to them), `spool` (what is on record), `uplink`
 //! (the way of the records to the journal), `serve` and `peer` (the door, and who stands there), `session` (who types
-//! what), `node` and `pace` (what sessions share).
+//! what), `node` (what sessions share).
 
 mod condition;
 pub mod config;
@@ -12,7 +12,6 @@ mod host;
 mod launcher;
 mod link;
 mod node;
-mod pace;
 mod packet;
 mod peer;
 pub mod sandbox;

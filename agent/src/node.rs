@@ -9,10 +9,10 @@ use pact_policy::authority::Authority;
 use pact_policy::{Place, Policy, Whitelist};
 
 use crate::link::{Launcher, Report};
-use crate::pace::Pace;
 use crate::peer::Who;
 use crate::spool::Spool;
 use crate::uplink::Uplink;
+use pact_session::Pace;
 
 /// The node, as its agent knows it.
 pub(crate) struct Node {
@@ -41,7 +41,7 @@ pub(crate) struct Node {
     /// Open sessions.
     pub(crate) sessions: Seats,
     /// How fast accounts may be refused.
-    pub(crate) pace: Pace,
+    pub(crate) pace: Pace<Who>,
     /// Open connections of accounts of this node, with a session or without one yet.
     pub(crate) connections: Seats,
     /// Open connections from other machines.

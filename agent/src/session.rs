@@ -14,7 +14,6 @@ mod input;
 mod kept;
 mod line;
 mod opening;
-mod outbound;
 mod output;
 mod pipeline;
 mod quorum;
@@ -27,14 +26,13 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use pact_policy::Identity;
-use pact_proto::exit::ExitCode;
-use pact_proto::model::entry::{Body, Credential, LineRefused, SessionKind};
+use pact_proto::model::entry::{Body, Credential, SessionKind};
 use pact_proto::model::{LineId, SessionId};
 use pact_proto::view::{Format, Style};
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::{self, ClientMessage, ServerMessage};
-use sha2::{Digest, Sha256};
+use pact_session::{Broken, ClientGone, Outbound, Refusal};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
@@ -44,12 +42,8 @@ use crate::peer::{Caller, Who};
 use crate::spool::{Draft, Stopped};
 use held::Held;
 use inbound::Inbound;
-use outbound::{ClientGone, Outbound};
 
-pub(crate) use outbound::PLACES;
-
-/// How much of a line that is too long goes on record; its length and hash tell the rest.
-const MOST_RECORDED: usize = pact_proto::grammar::MAX_LINE;
+pub(crate) use pact_session::PLACES;
 
 /// Why a session is over.
 #[derive(Debug)]
@@ -79,6 +73,15 @@ impl Over {
     }
 }
 
+impl From<Broken> for Over {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Vanished => Self::Vanished,
+            Broken::Protocol(what) => Self::Protocol(what),
+        }
+    }
+}
+
 impl From<ClientGone> for Over {
     fn from(ClientGone: ClientGone) -> Self {
         Self::Vanished
@@ -89,7 +92,6 @@ impl From<ClientGone> for Over {
 struct Session<'a> {
     node: &'a Node,
     id: SessionId,
-    identity: Identity,
     who: Who,
     proof: Proof,
     kind: SessionKind,
@@ -104,8 +106,8 @@ struct Session<'a> {
 
 /// How the author of a session was verified.
 enum Proof {
-    /// By the kernel.
-    Account(Credential),
+    /// By the kernel, and bound to somebody by the policy.
+    Account(Identity, Credential),
     /// By a ticket.
     Ticket(Arc<Held>),
 }
@@ -114,15 +116,23 @@ impl Proof {
     /// The ticket, where it is one.
     fn ticket(&self) -> Option<Arc<Held>> {
         match self {
-            Self::Account(_) => None,
+            Self::Account(..) => None,
             Self::Ticket(held) => Some(Arc::clone(held)),
+        }
+    }
+
+    /// Who it is, with the roles that count now: a ticket that was renewed may have others.
+    fn identity(&self) -> Identity {
+        match self {
+            Self::Account(identity, _) => identity.clone(),
+            Self::Ticket(held) => held.identity(),
         }
     }
 
     /// As it goes on record.
     fn credential(&self) -> Credential {
         match self {
-            Self::Account(credential) => credential.clone(),
+            Self::Account(_, credential) => credential.clone(),
             Self::Ticket(held) => held.credential(),
         }
     }
@@ -158,7 +168,7 @@ impl Session<'_> {
                 // What a line did not read before it ended, and what was meant for it.
                 Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_) => Ok(()),
                 Kind::Resize(resize) => {
-                    self.style.columns = opening::columns(resize.size.as_ref());
+                    self.style.columns = pact_session::columns(resize.size.as_ref());
                     Ok(())
                 }
                 Kind::Complete(complete) => self.no_candidates(&complete).await,
@@ -195,16 +205,21 @@ impl Session<'_> {
         }
     }
 
+    /// Who it is, now.
+    fn identity(&self) -> Identity {
+        self.proof.identity()
+    }
+
     /// Whether this caller may start any program on this node.
     fn may_start_programs(&self) -> bool {
-        self.node.policy.may_start_programs(&self.identity, &self.node.place)
+        self.node.policy.may_start_programs(&self.identity(), &self.node.place)
     }
 
     /// An entry of this session.
     fn draft(&self, line: LineId, request_hash: Option<[u8; 32]>, body: Body) -> Draft {
         Draft {
             event_time: Timestamp::now(),
-            author: self.identity.author(&self.node.place.node),
+            author: self.identity().author(&self.node.place.node),
             session: Some(self.id),
             line,
             policy_version: self.node.policy.version().to_owned(),
@@ -217,55 +232,17 @@ impl Session<'_> {
     /// Records that a line was not run, then says so.
     async fn refuse(&self, line: LineId, request_hash: [u8; 32], refusal: Refusal) -> Result<(), Over> {
         self.record_refusal(line, request_hash, &refusal).await?;
-        Ok(self.out.send(Reply::Refused(refusal.message(line))).await?)
+        Ok(self.out.send(Reply::Refused(refusal.told(line))).await?)
     }
 
     async fn record_refusal(&self, line: LineId, request_hash: [u8; 32], refusal: &Refusal) -> Result<(), Over> {
         tokio::time::sleep(self.node.pace.wait(&self.who, Instant::now())).await;
-        let body = Body::Refused(line_refused(refusal));
+        let body = Body::Refused(refusal.recorded());
         self.record(self.draft(line, Some(request_hash), body)).await
     }
 
     /// Puts an entry on record that starts nothing, and so needs no room.
     async fn record(&self, draft: Draft) -> Result<(), Over> {
         self.node.spool.record(draft).await.map_err(|Stopped| Over::SpoolStopped)
-    }
-}
-
-/// Why a line, or a session, is refused.
-struct Refusal {
-    /// What was typed.
-    line: Vec<u8>,
-    code: ExitCode,
-    /// To the person: `<what>: <why>`.
-    message: String,
-    hint: String,
-    /// For the record.
-    reason: String,
-    span: Option<std::ops::Range<usize>>,
-}
-
-impl Refusal {
-    fn message(self, line: LineId) -> v1::Refused {
-        let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        v1::Refused {
-            line_id: line.0,
-            exit_code: self.code.number().into(),
-            message: self.message,
-            hint: self.hint,
-            span: self.span.map(|span| v1::Span { start: at(span.start), end: at(span.end) }),
-        }
-    }
-}
-
-fn line_refused(refusal: &Refusal) -> LineRefused {
-    let whole = &refusal.line;
-    let kept = &whole[..whole.len().min(MOST_RECORDED)];
-    LineRefused {
-        line: kept.to_vec(),
-        line_bytes: whole.len() as u64,
-        line_sha256: (kept.len() < whole.len()).then(|| Sha256::digest(whole).into()),
-        exit_code: refusal.code.number(),
-        reason: refusal.reason.clone(),
     }
 }

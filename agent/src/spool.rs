@@ -147,6 +147,13 @@ impl Spool {
         self.writer.send(writer::Job::keep(draft)).map_err(|_| AppendError::Stopped)
     }
 
+    /// Writes one entry that may be left out: where the disk is full it is, and takes no memory either. It is written
+    /// no later than what is appended after it.
+    pub(crate) fn offer(&self, draft: Draft) -> Result<(), AppendError> {
+        let (answer, _nobody_asks) = oneshot::channel();
+        self.writer.send(writer::Job::append(draft, answer)).map_err(|_| AppendError::Stopped)
+    }
+
     /// Newest first.
     pub(crate) fn newest(&self) -> impl Iterator<Item = Result<Entry, DiskError>> + use<> {
         self.entries.newest()

@@ -20,13 +20,13 @@ use crate::config::{Config, ConfigError, Journal};
 use crate::door::Door;
 use crate::link::{Launcher, LinkError};
 use crate::node::{Node, Seats};
-use crate::pace::Pace;
 use crate::sandbox::{SandboxError, cgroup};
 use crate::serve::{self, ServeError};
 use crate::spool::{self, AppendError, Draft, Spool};
 use crate::uplink::keys::Keys;
 use crate::uplink::{Greeting, Uplink};
 use crate::{condition, launcher, sandbox, source, uplink};
+use pact_session::Pace;
 
 /// Why an agent does not serve.
 #[derive(Debug, thiserror::Error)]

@@ -12,32 +12,33 @@ mod opening;
 mod search;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pact_policy::Sight;
 use pact_policy::authority::Authority;
 use pact_policy::ticket::Held;
 use pact_proto::exit::ExitCode;
-use pact_proto::model::entry::{Body, Credential, LineRefused};
+use pact_proto::model::entry::{Body, Credential};
 use pact_proto::model::{LineId, NodeName, Principal, Scope, SessionId};
 use pact_proto::view::{Format, Style};
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::{self, ClientMessage, ServerMessage};
+pub(crate) use pact_session::PLACES;
+use pact_session::{Broken, ClientGone, Outbound, Pace, Refusal};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
 use crate::access::{Access, Person};
 use crate::journal::Journal;
-use crate::own::Draft;
+use crate::own::{Draft, Unrecorded};
 use crate::seats::Seats;
 use inbound::Inbound;
 
-/// Messages that wait for the client.
-pub(crate) const PLACES: usize = 4;
-/// Refusals of one session come no faster than that.
-const REFUSAL: Duration = Duration::from_millis(50);
+/// How long a client may take to hear why its session is over.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What all sessions have in common.
 pub(crate) struct Sessions {
@@ -49,6 +50,8 @@ pub(crate) struct Sessions {
     policy_version: String,
     closing: watch::Receiver<bool>,
     seats: Seats<Sitter>,
+    /// How fast they may be refused.
+    pace: Pace<Sitter>,
 }
 
 /// Who has sessions.
@@ -91,6 +94,21 @@ enum Over {
     Unrecorded,
 }
 
+impl From<Broken> for Over {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Vanished => Self::Vanished,
+            Broken::Protocol(what) => Self::Protocol(what),
+        }
+    }
+}
+
+impl From<ClientGone> for Over {
+    fn from(ClientGone: ClientGone) -> Self {
+        Self::Vanished
+    }
+}
+
 impl Over {
     fn reason(&self) -> &'static str {
         match self {
@@ -115,28 +133,6 @@ struct Session<'a> {
     last_line: LineId,
 }
 
-/// The way to the client.
-#[derive(Clone)]
-struct Outbound(mpsc::Sender<Result<ServerMessage, Status>>);
-
-impl Outbound {
-    /// Waits for a place; a client that is not there any more has vanished.
-    async fn send(&self, kind: Reply) -> Result<(), Over> {
-        self.0.send(Ok(ServerMessage { kind: Some(kind) })).await.map_err(|_| Over::Vanished)
-    }
-}
-
-/// Why a line, or a session, is refused.
-struct Refusal {
-    /// What was typed.
-    line: Vec<u8>,
-    code: ExitCode,
-    /// To the person: `<what>: <why>`.
-    message: String,
-    hint: String,
-    span: Option<std::ops::Range<usize>>,
-}
-
 impl Sessions {
     pub(crate) fn new(
         journal: Arc<Journal>,
@@ -145,7 +141,16 @@ impl Sessions {
         (cluster, policy_version): (String, String),
         closing: watch::Receiver<bool>,
     ) -> Self {
-        Self { journal, access, authority, cluster, policy_version, closing, seats: Seats::default() }
+        Self {
+            journal,
+            access,
+            authority,
+            cluster,
+            policy_version,
+            closing,
+            seats: Seats::default(),
+            pace: Pace::default(),
+        }
     }
 
     /// A session from its first message to its end.
@@ -157,7 +162,7 @@ impl Sessions {
     ) {
         let mut inbound = Inbound::new(messages, self.closing.clone());
         let opened = tokio::select! {
-            opened = self.open(caller, &mut inbound, Outbound(out.clone())) => opened,
+            opened = self.open(caller, &mut inbound, Outbound::new(out.clone())) => opened,
             () = out.closed() => return,
         };
         let Some((mut session, _seat)) = opened else { return };
@@ -176,12 +181,12 @@ impl Session<'_> {
                 // What a line did not wait for before it ended.
                 Ok(Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_)) => Ok(()),
                 Ok(Kind::Resize(resize)) => {
-                    self.style.columns = opening::columns(resize.size.as_ref());
+                    self.style.columns = pact_session::columns(resize.size.as_ref());
                     Ok(())
                 }
                 Ok(Kind::Complete(asked)) => {
                     let none = v1::Candidates { id: asked.id, candidates: Vec::new() };
-                    self.out.send(Reply::Candidates(none)).await
+                    self.out.send(Reply::Candidates(none)).await.map_err(Over::from)
                 }
                 Ok(Kind::Open(_)) => Err(Over::Protocol("a session is opened once")),
                 // Taken where messages come in.
@@ -202,8 +207,8 @@ impl Session<'_> {
             Over::Closing | Over::Unrecorded => Status::unavailable(over.reason()),
             Over::Left | Over::Vanished => return,
         };
-        // Whoever does not read is not told.
-        let _full = self.out.0.try_send(Err(status));
+        // A client that does not read is not waited for: its place is for others.
+        let _late = timeout(GOODBYE, self.out.fail(status)).await;
     }
 
     /// Which entries this session may show.
@@ -221,9 +226,9 @@ impl Session<'_> {
         request_hash: Option<[u8; 32]>,
         message: &str,
         body: Body,
-    ) -> Result<(), Over> {
+    ) -> Result<(), Unrecorded> {
         let Some(draft) = self.draft(line, request_hash, message, body) else { return Ok(()) };
-        self.rooms.access.own.record(draft).await.map(drop).map_err(|_| Over::Unrecorded)
+        self.rooms.access.own.record(draft).await.map(drop)
     }
 
     fn draft(&self, line: LineId, request_hash: Option<[u8; 32]>, message: &str, body: Body) -> Option<Draft> {
@@ -243,30 +248,34 @@ impl Session<'_> {
 
     /// Records that a line was not run, then says so.
     async fn refuse(&self, line: LineId, request_hash: [u8; 32], refusal: Refusal) -> Result<(), Over> {
-        tokio::time::sleep(REFUSAL).await;
-        let body = Body::Refused(LineRefused {
-            line: refusal.line.clone(),
-            line_bytes: refusal.line.len() as u64,
-            line_sha256: None,
-            exit_code: refusal.code.number(),
-            reason: refusal.message.clone(),
-        });
-        self.record(line, Some(request_hash), "", body).await?;
-        self.out.send(Reply::Refused(refusal.told(line))).await
+        tokio::time::sleep(self.rooms.pace.wait(&self.asker.sitter(), Instant::now())).await;
+        let body = Body::Refused(refusal.recorded());
+        match self.record(line, Some(request_hash), "", body).await {
+            Ok(()) => Ok(self.out.send(Reply::Refused(refusal.told(line))).await?),
+            Err(why) => Err(self.not_on_record(line, &why).await),
+        }
+    }
+
+    /// What cannot be recorded is not done, and the session ends with it: nothing of it could be recorded either.
+    async fn not_on_record(&self, line: LineId, why: &Unrecorded) -> Over {
+        // Whoever is gone is not told.
+        let _gone = self.out.send(Reply::Refused(unrecorded(why).told(line))).await;
+        Over::Unrecorded
     }
 }
 
-impl Refusal {
-    fn told(self, line: LineId) -> v1::Refused {
-        let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        v1::Refused {
-            line_id: line.0,
-            exit_code: self.code.number().into(),
-            message: self.message,
-            hint: self.hint,
-            span: self.span.map(|span| v1::Span { start: at(span.start), end: at(span.end) }),
+impl Asker {
+    fn sitter(&self) -> Sitter {
+        match self {
+            Self::Person(held) => Sitter::Person(held.principal()),
+            Self::Node(node) => Sitter::Node(node.clone()),
         }
     }
+}
+
+fn unrecorded(why: &Unrecorded) -> Refusal {
+    let hint = "nothing of it was done; `health` says how the journal is";
+    Refusal::new(b"", ExitCode::Unreachable, format!("records: it is not on record: {why}"), hint)
 }
 
 /// How long until then; nothing where that is over.

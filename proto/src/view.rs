@@ -21,7 +21,7 @@ pub use fleet::{
 };
 pub use format::Format;
 pub use help::help;
-pub use log::{entry_value, log_line, numbered_line};
+pub use log::{entry_value, log_line, numbered_line, unreadable_value};
 pub use near::near;
 pub use record::{record, record_value};
 pub use status::{JournalStatus, NodeStatus, status, status_value, whoami, whoami_value};

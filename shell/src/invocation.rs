@@ -185,15 +185,14 @@ fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
         }
         // There it is the node's own.
         Command::Status(StatusArguments { node: Some(node), .. }) => Remote::Line(node.clone(), vec![words[0].clone()]),
-        Command::Status(StatusArguments { vcluster: Some(_), .. }) | Command::Revoke(_) => {
-            Remote::Journal(words.to_vec())
-        }
+        Command::Status(StatusArguments { vcluster: Some(_), .. })
+        | Command::Cluster
+        | Command::Health
+        | Command::Revoke(_) => Remote::Journal(words.to_vec()),
         Command::Completions(asked) => return Ok(Way::Here(asked.shell)),
         Command::Status(StatusArguments { node: None, vcluster: None })
         | Command::Log(_)
         | Command::Watch(_)
-        | Command::Cluster
-        | Command::Health
         | Command::Whoami => return Ok(Way::Nearest),
         Command::Help(_) | Command::Exit => return Ok(Way::Agent),
     };
@@ -254,10 +253,10 @@ pact - the shell of a node
   pact exec NODES -- LINE
                        one line on other nodes: node042, node[001-100], @<vCluster>; -b folds equal answers
   pact status NODE     how another node is; `pact status --vcluster X` shows all of a vCluster
-  pact log, watch, cluster, health, whoami
+  pact log, watch, whoami
                        answered by this node's agent, and where there is none, or an option says so, by the journal
-  pact revoke WHO -m WHY
-                       ends all that a person has open
+  pact cluster, pact health, pact revoke WHO -m WHY
+                       answered by the journal; `revoke` ends all that a person has open
   pact completions bash|zsh|fish
                        completion for a workstation's shell
   pact help [NAME]     what you may run, and with which arguments

@@ -67,8 +67,9 @@ impl Answer {
                 }
                 Err(Away(why)) => match own.take() {
                     Some(own) => {
-                        let note =
-                            format!("pact: log: the journal is away ({why}): these are this node's own records\n");
+                        let note = format!(
+                            "pact: log: the journal does not answer ({why}): these are this node's own records\n"
+                        );
                         (self.source, self.stderr) = (*own, note);
                     }
                     None => {
@@ -166,8 +167,8 @@ impl Session<'_> {
                 format!("ticket of the journal, until {}", until.unwrap_or_default())
             }
         };
-        let roles: Vec<_> = self.identity.roles().iter().map(ToString::to_string).collect();
-        let principal = self.identity.author(&self.node.place.node);
+        let roles: Vec<_> = self.identity().roles().iter().map(ToString::to_string).collect();
+        let principal = self.identity().author(&self.node.place.node);
         let (principal, roles) = (principal.as_str(), roles.as_slice());
         let text = || view::whoami(principal, &verified, roles);
         Answer::text(self.format.whole(text, || view::whoami_value(principal, &verified, roles)))
@@ -175,7 +176,7 @@ impl Session<'_> {
 
     fn help(&self, arguments: &HelpArguments, style: Style) -> Answer {
         let node = self.node;
-        let visible = node.policy.visible(&self.identity, &node.place, &node.whitelist);
+        let visible = node.policy.visible(&self.identity(), &node.place, &node.whitelist);
         let programs: Vec<_> = visible.programs.iter().map(|program| program.schema()).collect();
         match view::help(arguments, &visible.commands, &programs, style) {
             Ok(text) => Answer::text(text),

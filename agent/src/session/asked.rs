@@ -83,19 +83,12 @@ impl Asked {
         command: &Command,
         argv: &[Vec<u8>],
     ) -> Option<Self> {
-        let question = match command {
-            Command::Log(_) => Question::Log(argv.to_vec()),
-            Command::Watch(arguments) => Question::Watch(arguments.clone()),
-            Command::Status(_)
-            | Command::Exec(_)
-            | Command::Shell(_)
-            | Command::Completions(_)
-            | Command::Cluster
-            | Command::Health
-            | Command::Revoke(_)
-            | Command::Whoami
-            | Command::Help(_)
-            | Command::Exit => return None,
+        let question = if let Command::Watch(arguments) = command {
+            Question::Watch(arguments.clone())
+        } else if let Command::Log(_) = command {
+            Question::Log(argv.to_vec())
+        } else {
+            return None;
         };
         let uplink = uplink?.clone();
         Some(Self { uplink, spool: spool.clone(), asker, question, stream: None, reached: 0 })
@@ -119,7 +112,7 @@ impl Asked {
             };
             match message {
                 Ok(Some(ServerMessage { kind: Some(kind) })) => {
-                    if let Some(said) = self.heard(kind) {
+                    if let Some(said) = self.heard(kind)? {
                         return Ok(said);
                     }
                 }
@@ -146,28 +139,34 @@ impl Asked {
         }
     }
 
-    fn heard(&mut self, kind: Reply) -> Option<Said> {
-        match kind {
-            Reply::Stdout(v1::Stdout { data, reached }) => {
+    fn heard(&mut self, kind: Reply) -> Result<Option<Said>, Away> {
+        let said = match (kind, &self.question) {
+            (Reply::Stdout(v1::Stdout { data, reached }), _) => {
                 self.reached = self.reached.max(reached);
                 (!data.is_empty()).then_some(Said::Piece(data))
             }
-            Reply::Exit(v1::Exit { code, failure, .. }) => {
+            (Reply::Exit(v1::Exit { code, failure, .. }), _) => {
                 let complaint = if failure.is_empty() { failure } else { format!("pact: {failure}\n") };
                 Some(Said::End(complaint, u8::try_from(code).unwrap_or(ExitCode::General.number())))
             }
-            Reply::Refused(v1::Refused { message, exit_code, .. }) => {
+            // The node's own records are nobody's to refuse.
+            (Reply::Refused(v1::Refused { message, .. }), Question::Log(_)) => return Err(Away(message)),
+            (Reply::Refused(v1::Refused { message, exit_code, .. }), Question::Watch(_)) => {
                 let code = u8::try_from(exit_code).unwrap_or(ExitCode::General.number());
                 Some(Said::End(format!("pact: {message}\n"), code))
             }
-            Reply::Context(_)
-            | Reply::Accepted(_)
-            | Reply::Stderr(_)
-            | Reply::Candidates(_)
-            | Reply::Notice(_)
-            | Reply::Marks(_)
-            | Reply::StdinCredit(_) => None,
-        }
+            (
+                Reply::Context(_)
+                | Reply::Accepted(_)
+                | Reply::Stderr(_)
+                | Reply::Candidates(_)
+                | Reply::Notice(_)
+                | Reply::Marks(_)
+                | Reply::StdinCredit(_),
+                _,
+            ) => None,
+        };
+        Ok(said)
     }
 
     async fn open(&self) -> Result<Open, Away> {

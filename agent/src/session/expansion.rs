@@ -6,6 +6,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{MAX_WORDS, Parsed, Stage};
 use pact_proto::model::LineId;
 use pact_proto::wire::host::Expand;
@@ -54,7 +55,7 @@ impl Session<'_> {
     /// The program of a stage, where this caller may start it and the sandbox holds.
     fn program_to_read(&self, stage: &Stage) -> Option<String> {
         let name = stage.words().first()?.literal()?;
-        let visible = self.node.policy.visible(&self.identity, &self.node.place, &self.node.whitelist);
+        let visible = self.node.policy.visible(&self.identity(), &self.node.place, &self.node.whitelist);
         let program = visible.programs.iter().find(|program| program.name().as_str().as_bytes() == name)?;
         self.node.sandbox.failures.is_empty().then(|| program.name().to_string())
     }
@@ -97,7 +98,7 @@ fn lists(bytes: &[u8], count: usize) -> Result<Vec<Vec<Vec<u8>>>, String> {
 }
 
 fn refusal(parsed: &Parsed, why: &str) -> Refusal {
-    Refusal::impossible(parsed.line().as_bytes(), why.to_owned(), "write the names out".to_owned())
+    Refusal::new(parsed.line().as_bytes(), ExitCode::General, why, "write the names out")
 }
 
 #[cfg(test)]

@@ -9,15 +9,14 @@ use std::ops::Deref;
 
 use jiff::Timestamp;
 use pact_policy::certificate::KeyThumbprint;
-use pact_policy::ticket::{self, Audience, Door, NotRenewed, TicketFault};
+use pact_policy::ticket::{self, Audience, Door, TicketFault};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::Principal;
 use pact_proto::model::entry::Credential;
 use pact_proto::wire::v1;
-use pact_proto::wire::v1::credential::Kind;
 use tokio::sync::watch;
 
-use super::{Over, Refusal};
+use super::Refusal;
 use crate::node::Node;
 use crate::uplink::Revoked;
 
@@ -60,7 +59,7 @@ impl Held {
     }
 
     fn read(door: Door, revoked: watch::Receiver<Revoked>, shown: Option<&v1::Credential>) -> Result<Self, Fault> {
-        let ticket = ticket::Held::open(door, signed(shown).ok_or(Fault::None)?)?;
+        let ticket = ticket::Held::open(door, pact_session::ticket(shown).ok_or(Fault::None)?)?;
         let times = revoked.borrow().clone().ok_or(Fault::NotNow)?;
         if let Some(time) = ticket.revoked_before(&times) {
             return Err(Fault::Revoked(ticket.principal(), time));
@@ -71,15 +70,6 @@ impl Held {
     /// As it goes on record.
     pub(super) fn credential(&self) -> Credential {
         Credential::Ticket(self.ticket.signed())
-    }
-
-    /// Replaces it by a newer one of the same person.
-    pub(super) fn renew(&self, shown: Option<&v1::Credential>) -> Result<(), Over> {
-        let fresh = signed(shown).ok_or(Over::Protocol("a ticket that is not accepted"))?;
-        self.ticket.renew(fresh).map_err(|why| match why {
-            NotRenewed::Fault(_) => Over::Protocol("a ticket that is not accepted"),
-            NotRenewed::SomebodyElse => Over::Protocol("a ticket of somebody else"),
-        })
     }
 
     /// Waits until it counts no more.
@@ -98,13 +88,6 @@ impl Deref for Held {
 
     fn deref(&self) -> &ticket::Held {
         &self.ticket
-    }
-}
-
-fn signed(shown: Option<&v1::Credential>) -> Option<&[u8]> {
-    match shown?.kind.as_ref()? {
-        Kind::Ticket(ticket) => Some(&ticket.signed),
-        Kind::Peer(_) | Kind::Node(_) => None,
     }
 }
 

@@ -32,42 +32,18 @@ impl Inbound {
     pub(super) async fn next(&mut self) -> Result<Kind, Over> {
         loop {
             let message = match &self.held {
-                None => next(&mut self.messages).await?,
+                None => pact_session::next(&mut self.messages).await?,
                 Some(held) => tokio::select! {
                     biased;
                     () = held.revoked() => return Err(Over::Revoked),
-                    message = next(&mut self.messages) => message?,
+                    message = pact_session::next(&mut self.messages) => message?,
                 },
             };
-            match (message, &self.held) {
-                (Kind::Renew(renewed), Some(held)) => held.renew(renewed.credential.as_ref())?,
-                (Kind::Renew(_), None) => return Err(Over::Protocol("this session has no ticket to renew")),
-                (
-                    other @ (Kind::Open(_)
-                    | Kind::Line(_)
-                    | Kind::Stdin(_)
-                    | Kind::StdinEnd(_)
-                    | Kind::Resize(_)
-                    | Kind::Signal(_)
-                    | Kind::Complete(_)
-                    | Kind::Close(_)),
-                    _,
-                ) => return Ok(other),
+            if let Kind::Renew(renewed) = message {
+                pact_session::renew(self.held.as_deref().map(|held| &**held), &renewed)?;
+                continue;
             }
-        }
-    }
-}
-
-/// An empty message is one that this release does not know.
-async fn next(messages: &mut Streaming<ClientMessage>) -> Result<Kind, Over> {
-    match messages.message().await {
-        Ok(Some(ClientMessage { kind: Some(kind) })) => Ok(kind),
-        Ok(Some(ClientMessage { kind: None })) => Err(Over::Protocol("an unknown kind of message")),
-        Ok(None) => Err(Over::Vanished),
-        Err(status) => {
-            let unreadable = [tonic::Code::OutOfRange, tonic::Code::Internal, tonic::Code::InvalidArgument];
-            let is_unreadable = unreadable.contains(&status.code());
-            Err(if is_unreadable { Over::Protocol("a message that cannot be read") } else { Over::Vanished })
+            return Ok(message);
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 
-use super::outbound::Outbound;
+use pact_session::Outbound;
 
 /// What a client may send before the program has read anything.
 pub(super) const FIRST_CREDIT: u32 = 256 * 1024;

@@ -51,7 +51,7 @@ impl Keeper {
             match full {
                 None => return,
                 Some(body) => {
-                    if !self.spool.has_room() || self.spool.append(self.entry(body)).await.is_err() {
+                    if self.spool.append(self.entry(body)).await.is_err() {
                         self.with(|kept| kept.left = 0);
                         return;
                     }
@@ -64,9 +64,9 @@ impl Keeper {
     pub(super) fn finish(&self) {
         for stream in [Stream::Out, Stream::Err] {
             let rest = self.with(|kept| kept.piece(stream).cut(stream));
-            if let Some(body) = rest.filter(|_| self.spool.has_room()) {
+            if let Some(body) = rest {
                 // A spool that has stopped ends the agent.
-                let _stopped = self.spool.keep(self.entry(body));
+                let _stopped = self.spool.offer(self.entry(body));
             }
         }
     }

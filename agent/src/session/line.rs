@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use pact_policy::ticket::TicketFault;
 use pact_policy::{Judged, Permitted, judge};
 use pact_proto::command::{Command, StatusArguments};
 use pact_proto::exit::ExitCode;
-use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed, Unreadable};
+use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed};
 use pact_proto::model::entry::{Body, LineOutcome};
 use pact_proto::model::{LineId, NodeName};
 use pact_proto::wire::v1::line::Form;
@@ -74,7 +73,7 @@ impl Session<'_> {
     /// File patterns become words in the session's own sandbox; a line without any needs none.
     async fn expand(&mut self, id: LineId, parsed: Parsed, inbound: &mut Inbound) -> Result<Expanded, Unexpanded> {
         let words = match parsed.has_patterns() {
-            true if !self.node.spool.has_room() => return Err(Refusal::no_room(parsed.line().as_bytes()).into()),
+            true if !self.node.spool.has_room() => return Err(no_room(parsed.line().as_bytes()).into()),
             true => self.expand_patterns(id, &parsed, inbound).await?,
             false => Vec::new(),
         };
@@ -86,16 +85,9 @@ impl Session<'_> {
         if let Some(Err(ended)) = self.proof.ticket().map(|held| held.lasts()) {
             return Err(Refusal::outlived(expanded.line().as_bytes(), &ended));
         }
-        match judge(&node.policy, &node.whitelist, &self.identity, &node.place, expanded) {
+        match judge(&node.policy, &node.whitelist, &self.identity(), &node.place, expanded) {
             Judged::Permitted(permitted) => self.possible(permitted),
-            Judged::Refused(refused) => Err(Refusal {
-                line: refused.line().line().as_bytes().to_vec(),
-                code: refused.code(),
-                message: refused.message().to_owned(),
-                hint: refused.hint().to_owned(),
-                reason: refused.message().to_owned(),
-                span: refused.span(),
-            }),
+            Judged::Refused(refused) => Err(Refusal::judged(&refused)),
         }
     }
 
@@ -105,18 +97,16 @@ impl Session<'_> {
         if let ExpandedHead::Command(stage) = permitted.line().head()
             && let Some(message) = elsewhere(stage.command(), &self.node.place.node)
         {
-            let hint = "type it on a workstation".to_owned();
-            let (line, reason) = (line.to_vec(), message.clone());
-            return Err(Refusal { line, code: ExitCode::Policy, message, hint, reason, span: None });
+            return Err(Refusal::new(line, ExitCode::Policy, message, "type it on a workstation"));
         }
         if let Some(stage) = permitted.stages().iter().find(|stage| stage.terminal) {
             let message = format!("{}: it needs a terminal, and pact gives programs none", stage.program);
             let hint = format!("see `help {}` for the forms that write plain text", stage.program);
-            return Err(Refusal::impossible(line, message, hint));
+            return Err(Refusal::new(line, ExitCode::General, message, hint));
         }
         if let (Some(failure), false) = (self.node.sandbox.failures.first(), permitted.stages().is_empty()) {
             let message = format!("sandbox: {failure}");
-            return Err(Refusal::impossible(line, message, "`status` says what holds on this node".to_owned()));
+            return Err(Refusal::new(line, ExitCode::General, message, "`status` says what holds on this node"));
         }
         Ok(permitted)
     }
@@ -139,7 +129,7 @@ impl Session<'_> {
                 ended
             }
             Err(Unrecorded::NoRoom(line)) => {
-                return self.refuse(id, hash, Refusal::no_room(line.line().line().as_bytes())).await;
+                return self.refuse(id, hash, no_room(line.line().line().as_bytes())).await;
             }
             Err(Unrecorded::NoJournal(line, why)) => {
                 let mut ended = failed(stages(&line), &why.0);
@@ -197,31 +187,7 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
     }
 }
 
-impl Refusal {
-    fn unreadable(unreadable: &Unreadable) -> Self {
-        Self {
-            line: unreadable.line().as_bytes().to_vec(),
-            code: ExitCode::General,
-            message: unreadable.message(),
-            hint: unreadable.hint(),
-            reason: unreadable.message(),
-            span: Some(unreadable.span()),
-        }
-    }
-
-    fn no_room(line: &[u8]) -> Self {
-        let message = "records: the disk of this node's records is full, so no program starts".to_owned();
-        Self::impossible(line, message, "`status`, `log`, `help` and `whoami` still answer".to_owned())
-    }
-
-    /// The session's ticket has ended, and nothing has replaced it.
-    fn outlived(line: &[u8], ended: &TicketFault) -> Self {
-        let message = format!("access: the ticket has ended: {ended}");
-        let hint = "open a new session".to_owned();
-        Self { line: line.to_vec(), code: ExitCode::Auth, reason: message.clone(), message, hint, span: None }
-    }
-
-    pub(super) fn impossible(line: &[u8], message: String, hint: String) -> Self {
-        Self { line: line.to_vec(), code: ExitCode::General, reason: message.clone(), message, hint, span: None }
-    }
+fn no_room(line: &[u8]) -> Refusal {
+    let message = "records: the disk of this node's records is full, so no program starts";
+    Refusal::new(line, ExitCode::General, message, "`status`, `log`, `help` and `whoami` still answer")
 }

@@ -7,29 +7,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use pact_policy::{Identity, Unbound};
+use pact_policy::Unbound;
 use pact_proto::exit::ExitCode;
 use pact_proto::model::entry::{Body, Credential, SessionKind};
 use pact_proto::model::{LineId, Principal, SessionId};
-use pact_proto::view::{Format, Style};
+use pact_proto::view::Format;
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
-use pact_proto::wire::v1::{Context, Open, TerminalSize};
+use pact_proto::wire::v1::{Context, Open};
 use tokio::time::timeout;
 use tonic::Status;
 
 use super::held::Held;
 use super::inbound::Inbound;
-use super::outbound::Outbound;
-use super::{Over, Proof, Refusal, Session, line_refused};
+use super::{Over, Proof, Session};
 use crate::node::{Node, Seat, TooMany};
 use crate::peer::{Caller, Who};
 use crate::spool::Draft;
+use pact_session::{Outbound, Refusal, new_id, style};
 
 /// How long a client may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a person without terminal is taken to have.
-const USUAL_COLUMNS: u16 = 80;
 
 /// A session, or nobody is served and the record says why.
 pub(super) async fn open<'a>(
@@ -67,7 +65,7 @@ fn admit<'a>(
     open: &Open,
     out: &Outbound,
 ) -> Result<(Session<'a>, Seat<'a>), Refusal> {
-    let (identity, who, proof) = verify(node, caller, open)?;
+    let (who, proof) = verify(node, caller, open)?;
     let limits = node.policy.limits();
     let seat = node
         .sessions
@@ -76,7 +74,6 @@ fn admit<'a>(
     let session = Session {
         node,
         id,
-        identity,
         who,
         proof,
         kind,
@@ -91,25 +88,25 @@ fn admit<'a>(
 }
 
 /// Who it is. Of an account the kernel has said it, and what the client says is not read.
-fn verify(node: &Node, caller: &Caller, open: &Open) -> Result<(Identity, Who, Proof), Refusal> {
+fn verify(node: &Node, caller: &Caller, open: &Open) -> Result<(Who, Proof), Refusal> {
     match caller {
         Caller::Account { peer, pid } => {
             let identity = node.policy.identify(peer, &node.place.node).map_err(|unbound| not_bound(&unbound))?;
             let credential = Credential::Peer { uid: peer.uid, pid: *pid, user: peer.user.clone() };
-            Ok((identity, Who::Account(peer.uid), Proof::Account(credential)))
+            Ok((Who::Account(peer.uid), Proof::Account(identity, credential)))
         }
         Caller::Remote { key, from, admitted } => {
             let held = Held::open(node, *key, *from, open.credential.as_ref())?;
-            let (identity, who) = (held.identity(), Who::Person(held.principal()));
+            let who = Who::Person(held.principal());
             admitted.notify_one();
-            Ok((identity, who, Proof::Ticket(Arc::new(held))))
+            Ok((who, Proof::Ticket(Arc::new(held))))
         }
     }
 }
 
 /// Puts the session on record and tells the client what it needs for its prompt. The host is made meanwhile.
 async fn begin(mut session: Session<'_>) -> Option<Session<'_>> {
-    let roles = session.identity.roles();
+    let roles = session.identity().roles();
     let opened = session.draft(LineId::NONE, None, Body::SessionOpened { kind: session.kind, roles });
     session.node.spool.keep(opened).ok()?;
     session.out.send(Reply::Context(context(&session))).await.ok()?;
@@ -122,12 +119,12 @@ async fn begin(mut session: Session<'_>) -> Option<Session<'_>> {
 
 fn context(session: &Session<'_>) -> Context {
     let node = session.node;
-    let visible = node.policy.visible(&session.identity, &node.place, &node.whitelist);
+    let visible = node.policy.visible(&session.identity(), &node.place, &node.whitelist);
     Context {
         node: node.place.node.to_string(),
         vcluster: node.place.vcluster.to_string(),
-        principal: session.identity.author(&node.place.node).to_string(),
-        roles: session.identity.roles().iter().map(ToString::to_string).collect(),
+        principal: session.identity().author(&node.place.node).to_string(),
+        roles: session.identity().roles().iter().map(ToString::to_string).collect(),
         programs: visible.programs.iter().filter_map(|p| node.schemas.get(p.name().as_str()).cloned()).collect(),
         commands: visible.commands.iter().map(|name| (*name).to_owned()).collect(),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -136,14 +133,7 @@ fn context(session: &Session<'_>) -> Context {
 
 /// The person is told one fixed sentence; the record is told why.
 fn not_bound(unbound: &Unbound) -> Refusal {
-    Refusal {
-        line: Vec::new(),
-        code: ExitCode::Auth,
-        message: unbound.message().to_owned(),
-        hint: String::new(),
-        reason: unbound.reason().to_owned(),
-        span: None,
-    }
+    Refusal { reason: unbound.reason().to_owned(), ..Refusal::new(b"", ExitCode::Auth, unbound.message(), "") }
 }
 
 fn full(node: &Node, too_many: TooMany) -> Refusal {
@@ -152,14 +142,7 @@ fn full(node: &Node, too_many: TooMany) -> Refusal {
         TooMany::OfUser => format!("session: this account has {} open sessions already", limits.sessions_per_user),
         TooMany::OnNode => format!("session: this node has {} open sessions already", limits.sessions_per_node),
     };
-    Refusal {
-        line: Vec::new(),
-        code: ExitCode::Policy,
-        reason: message.clone(),
-        message,
-        hint: "end another session first".to_owned(),
-        span: None,
-    }
+    Refusal::new(b"", ExitCode::Policy, message, "end another session first")
 }
 
 async fn turn_away(node: &Node, caller: &Caller, id: SessionId, refusal: Refusal, out: &Outbound) {
@@ -180,35 +163,18 @@ async fn turn_away(node: &Node, caller: &Caller, id: SessionId, refusal: Refusal
         policy_version: node.policy.version().to_owned(),
         request_hash: None,
         credential,
-        body: Body::Refused(line_refused(&refusal)),
+        body: Body::Refused(refusal.recorded()),
     };
     // An agent whose records have stopped is about to end, and says nothing more.
     if node.spool.record(draft).await.is_err() {
         return;
     }
-    let _gone = out.send(Reply::Refused(refusal.message(LineId::NONE))).await;
+    let _gone = out.send(Reply::Refused(refusal.told(LineId::NONE))).await;
 }
 
 async fn fail<T>(out: &Outbound, what: &'static str) -> Option<T> {
     out.fail(Status::invalid_argument(what)).await;
     None
-}
-
-/// 128 random bits.
-fn new_id() -> Option<SessionId> {
-    let mut bytes = [0; 16];
-    let drawn = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).ok()?;
-    (drawn == bytes.len()).then(|| SessionId::from_bytes(bytes))
-}
-
-fn style(open: &Open) -> Style {
-    Style { colour: open.colour && open.stdout_is_terminal, columns: columns(open.size.as_ref()) }
-}
-
-/// How wide a terminal is that says this of its size.
-pub(super) fn columns(size: Option<&TerminalSize>) -> u16 {
-    let columns = size.and_then(|size| u16::try_from(size.columns).ok()).filter(|columns| *columns > 0);
-    columns.unwrap_or(USUAL_COLUMNS)
 }
 
 /// What of the client's world programs may see. The host looks again.

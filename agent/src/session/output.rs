@@ -16,7 +16,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 
 use super::kept::Keeper;
-use super::outbound::{ClientGone, Outbound};
+use pact_session::{ClientGone, Outbound};
 
 /// One read of a pipe, one message: half of a pipe's usual buffer.
 const PIECE: usize = 32 * 1024;

@@ -25,11 +25,11 @@ use super::inbound::Inbound;
 use super::input::Input;
 use super::kept::Keeper;
 use super::line::{self, Ended};
-use super::outbound::{ClientGone, Outbound};
 use super::output::{Seen, Stream};
 use super::recorded::Recorded;
 use super::running::{Bounds, Running};
 use crate::link::{Host, Pipes};
+use pact_session::{ClientGone, Outbound};
 
 /// A host opens what a program may read before it starts it; a dead network file system answers never.
 const START_PATIENCE: Duration = Duration::from_secs(10);

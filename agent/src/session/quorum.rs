@@ -106,14 +106,8 @@ fn late(uplink: &Uplink) -> NoJournal {
 impl NoJournal {
     /// Of a line of which nothing is on record yet.
     pub(super) fn refusal(self, line: &[u8]) -> Refusal {
-        Refusal {
-            line: line.to_vec(),
-            code: ExitCode::Unreachable,
-            reason: self.0.clone(),
-            message: self.0,
-            hint: "`status` says since when; pact's own commands still answer".to_owned(),
-            span: None,
-        }
+        let hint = "`status` says since when; pact's own commands still answer";
+        Refusal::new(line, ExitCode::Unreachable, self.0, hint)
     }
 }
 

@@ -20,10 +20,10 @@ use super::inbound::Inbound;
 use super::input::{FIRST_CREDIT, Input};
 use super::kept::Keeper;
 use super::line::Ended;
-use super::outbound::Outbound;
 use super::output::{Allowance, Drained, Passed, Stream, drain};
 use super::pipeline::outcome;
 use crate::link::{Control, Host, LineEnd};
+use pact_session::Outbound;
 
 /// Ctrl-C asks; what does not end by itself in this time is killed.
 const GRACE: Duration = Duration::from_secs(2);

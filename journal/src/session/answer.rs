@@ -17,11 +17,12 @@ use pact_proto::wire::v1;
 use pact_proto::wire::v1::SignalKind;
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
+use pact_session::Outbound;
 
 use super::inbound::Inbound;
 use super::line::Ended;
 use super::search::{Search, Show};
-use super::{Asker, Outbound, Over, Session, until};
+use super::{Asker, Over, Session, until};
 use crate::chain::Seq;
 use crate::entry::Index;
 use crate::error::JournalError;
@@ -70,7 +71,7 @@ impl Writer {
 
     async fn piece(&mut self, data: Vec<u8>, reached: Seq) -> Result<(), Over> {
         self.bytes += data.len() as u64;
-        self.out.send(Reply::Stdout(v1::Stdout { data, reached: reached.0 })).await
+        Ok(self.out.send(Reply::Stdout(v1::Stdout { data, reached: reached.0 })).await?)
     }
 }
 
@@ -182,7 +183,7 @@ impl Session<'_> {
         if let Some(vcluster) = &arguments.vcluster {
             self.may_see(vcluster)?;
         }
-        let (show, reader) = (self.show(), self.rooms.journal.reader());
+        let reader = self.rooms.journal.reader();
         let tip = reader.tip().seq;
         let since = Seq(arguments.since.unwrap_or(tip.0));
         if since > tip {
@@ -192,11 +193,13 @@ impl Session<'_> {
         writer.piece(Vec::new(), told).await?;
         while let Some(committed) = follow.next().await {
             let committed = committed.map_err(Cut::Damaged)?;
+            // Each time anew: a ticket that was renewed meanwhile may show less.
+            let show = self.show();
             let wanted = |entry: &Entry| {
                 is_of(None, entry.body.kind())
                     && arguments.vcluster.as_ref().is_none_or(|vcluster| show.is_of(entry, vcluster))
             };
-            let text = show.read(&committed).filter(wanted).map(|entry| show.line(committed.seq, &entry));
+            let text = show.line(&committed, wanted);
             if text.is_some() || committed.seq.0 >= told.0 + UNSHOWN {
                 writer.piece(text.unwrap_or_default().into_bytes(), committed.seq).await?;
                 told = committed.seq;

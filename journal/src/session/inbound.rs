@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use pact_policy::ticket::{Held, NotRenewed, RevokedBefore};
+use pact_policy::ticket::{Held, RevokedBefore};
+use pact_proto::wire::v1::ClientMessage;
 use pact_proto::wire::v1::client_message::Kind;
-use pact_proto::wire::v1::{self, ClientMessage};
 use tokio::sync::watch;
 use tonic::Streaming;
 
@@ -37,42 +37,15 @@ impl Inbound {
                 biased;
                 _ = self.closing.wait_for(|closing| *closing) => return Err(Over::Closing),
                 () = revoked(self.held.as_mut()) => return Err(Over::Revoked),
-                message = next(&mut self.messages) => message?,
+                message = pact_session::next(&mut self.messages) => message?,
             };
-            match (message, &self.held) {
-                (Kind::Renew(renewed), Some((held, _))) => renew(held, renewed.credential.as_ref())?,
-                (Kind::Renew(_), None) => return Err(Over::Protocol("this session has no ticket to renew")),
-                (
-                    other @ (Kind::Open(_)
-                    | Kind::Line(_)
-                    | Kind::Stdin(_)
-                    | Kind::StdinEnd(_)
-                    | Kind::Resize(_)
-                    | Kind::Signal(_)
-                    | Kind::Complete(_)
-                    | Kind::Close(_)),
-                    _,
-                ) => return Ok(other),
+            if let Kind::Renew(renewed) = message {
+                pact_session::renew(self.held.as_ref().map(|(held, _)| &**held), &renewed)?;
+                continue;
             }
+            return Ok(message);
         }
     }
-}
-
-/// The ticket in a credential.
-pub(super) fn signed(shown: Option<&v1::Credential>) -> Option<&[u8]> {
-    use v1::credential::Kind;
-    match shown?.kind.as_ref()? {
-        Kind::Ticket(ticket) => Some(&ticket.signed),
-        Kind::Peer(_) | Kind::Node(_) => None,
-    }
-}
-
-fn renew(held: &Held, shown: Option<&v1::Credential>) -> Result<(), Over> {
-    let fresh = signed(shown).ok_or(Over::Protocol("a ticket that is not accepted"))?;
-    held.renew(fresh).map_err(|why| match why {
-        NotRenewed::Fault(_) => Over::Protocol("a ticket that is not accepted"),
-        NotRenewed::SomebodyElse => Over::Protocol("a ticket of somebody else"),
-    })
 }
 
 /// Waits until the ticket counts no more.
@@ -83,19 +56,5 @@ async fn revoked(held: Option<&mut (Arc<Held>, watch::Receiver<RevokedBefore>)>)
     };
     if !heard {
         std::future::pending::<()>().await;
-    }
-}
-
-/// An empty message is one that this release does not know.
-async fn next(messages: &mut Streaming<ClientMessage>) -> Result<Kind, Over> {
-    match messages.message().await {
-        Ok(Some(ClientMessage { kind: Some(kind) })) => Ok(kind),
-        Ok(Some(ClientMessage { kind: None })) => Err(Over::Protocol("an unknown kind of message")),
-        Ok(None) => Err(Over::Vanished),
-        Err(status) => {
-            let unreadable = [tonic::Code::OutOfRange, tonic::Code::Internal, tonic::Code::InvalidArgument];
-            let is_unreadable = unreadable.contains(&status.code());
-            Err(if is_unreadable { Over::Protocol("a message that cannot be read") } else { Over::Vanished })
-        }
     }
 }

@@ -5,17 +5,18 @@ use std::time::Instant;
 use pact_policy::{Judged, Permitted, judge_at_journal, judge_for_node};
 use pact_proto::command::{Command, StatusArguments};
 use pact_proto::exit::ExitCode;
-use pact_proto::grammar::{self, CommandStage, ExpandedHead, Line, Unreadable};
+use pact_proto::grammar::{self, CommandStage, ExpandedHead, Line};
 use pact_proto::model::LineId;
 use pact_proto::model::entry::{Body, End, LineOutcome, LineRecorded, StageKind, StageRecord, StageStatus, Written};
 use pact_proto::wire::v1;
 use pact_proto::wire::v1::line::Form;
 use pact_proto::wire::v1::server_message::Kind as Reply;
+use pact_session::Refusal;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::inbound::Inbound;
-use super::{Asker, Over, Refusal, Session};
+use super::{Asker, Over, Session};
 
 /// A line that is over.
 pub(super) struct Ended {
@@ -50,53 +51,57 @@ impl Session<'_> {
         };
         let parsed = parsed.map_err(|unreadable| Refusal::unreadable(&unreadable))?;
         if parsed.has_patterns() {
-            let (line, message) = (parsed.line().as_bytes().to_vec(), "patterns: the journal has no files".to_owned());
-            let hint = "quote the word, or type it on a node".to_owned();
-            return Err(Refusal { line, code: ExitCode::General, message, hint, span: None });
+            let (message, hint) = ("patterns: the journal has no files", "quote the word, or type it on a node");
+            return Err(Refusal::new(parsed.line().as_bytes(), ExitCode::General, message, hint));
         }
         let expanded = parsed.expand(Vec::new()).map_err(|unreadable| Refusal::unreadable(&unreadable))?;
-        let line = expanded.line().as_bytes().to_vec();
-        let command = match &self.asker {
+        let judged = match &self.asker {
             Asker::Person(held) => {
-                held.lasts().map_err(|ended| {
-                    let message = format!("access: the ticket has ended: {ended}");
-                    let hint = "open a new session".to_owned();
-                    Refusal { line: line.clone(), code: ExitCode::Auth, message, hint, span: None }
-                })?;
-                match judge_at_journal(&held.identity(), expanded) {
-                    Judged::Permitted(permitted) => permitted,
-                    Judged::Refused(refused) => {
-                        let (code, message, hint) = (refused.code(), refused.message(), refused.hint());
-                        let (message, hint) = (message.to_owned(), hint.to_owned());
-                        return Err(Refusal { line, code, message, hint, span: refused.span() });
-                    }
-                }
+                let line = expanded.line().as_bytes();
+                held.lasts().map_err(|ended| Refusal::outlived(line, &ended))?;
+                judge_at_journal(&held.identity(), expanded)
             }
             // What its people may do, the node has judged.
-            Asker::Node(_) => match judge_for_node(expanded) {
-                Judged::Permitted(permitted) if is_for_nodes(&permitted) => permitted,
-                Judged::Permitted(_) | Judged::Refused(_) => {
-                    let message = "session: a node asks for `log` and `watch`".to_owned();
-                    return Err(Refusal { line, code: ExitCode::Policy, message, hint: String::new(), span: None });
-                }
-            },
+            Asker::Node(_) => judge_for_node(expanded),
         };
-        match command.line().head() {
-            ExpandedHead::Command(stage) if is_answered_here(stage.command()) => Ok(command),
-            ExpandedHead::Command(stage) if matches!(stage.command(), Command::Status(_)) => {
-                let message = "status: of which node, or of which vCluster?".to_owned();
-                let hint = "`status NODE` from a workstation, or `status --vcluster NAME`".to_owned();
-                Err(Refusal { line, code: ExitCode::General, message, hint, span: None })
+        let permitted = match (judged, &self.asker) {
+            (Judged::Permitted(permitted), _) => permitted,
+            (Judged::Refused(refused), Asker::Person(_)) => return Err(Refusal::judged(&refused)),
+            (Judged::Refused(refused), Asker::Node(_)) => return Err(not_for_nodes(refused.line().line().as_bytes())),
+        };
+        self.possible(permitted)
+    }
+
+    /// What is allowed may still not be the journal's to answer.
+    fn possible(&self, permitted: Permitted) -> Result<Permitted, Refusal> {
+        let line = permitted.line().line().as_bytes();
+        let command = match (permitted.line().head(), &self.asker) {
+            (ExpandedHead::Command(stage), Asker::Person(_)) => stage.command(),
+            (ExpandedHead::Command(stage), Asker::Node(_))
+                if matches!(stage.command(), Command::Log(_) | Command::Watch(_)) =>
+            {
+                stage.command()
             }
-            ExpandedHead::Command(stage) => {
-                let message = format!("{}: the journal does not answer it", stage.command().name());
-                let hint = "name a node, as in `pact exec NODE -- …`".to_owned();
-                Err(Refusal { line, code: ExitCode::Policy, message, hint, span: None })
+            (ExpandedHead::Command(_) | ExpandedHead::Programs, _) => return Err(not_for_nodes(line)),
+        };
+        match command {
+            Command::Log(_)
+            | Command::Watch(_)
+            | Command::Cluster
+            | Command::Health
+            | Command::Revoke(_)
+            | Command::Whoami
+            | Command::Help(_)
+            | Command::Exit
+            | Command::Status(StatusArguments { vcluster: Some(_), .. }) => Ok(permitted),
+            Command::Status(StatusArguments { vcluster: None, .. }) => {
+                let message = "status: of which node, or of which vCluster?";
+                let hint = "`status NODE` from a workstation, or `status --vcluster NAME`";
+                Err(Refusal::new(line, ExitCode::General, message, hint))
             }
-            // The judgement permits none.
-            ExpandedHead::Programs => {
-                let message = "programs: the journal starts none".to_owned();
-                Err(Refusal { line, code: ExitCode::NotWhitelisted, message, hint: String::new(), span: None })
+            Command::Completions(_) | Command::Exec(_) | Command::Shell(_) => {
+                let message = format!("{}: the journal does not answer it", command.name());
+                Err(Refusal::new(line, ExitCode::Policy, message, "name a node, as in `pact exec NODE -- …`"))
             }
         }
     }
@@ -111,21 +116,10 @@ impl Session<'_> {
         let ExpandedHead::Command(stage) = permitted.line().head() else {
             return Err(Over::Protocol("a line without words"));
         };
-        let reason = match stage.command() {
-            Command::Revoke(revoke) => revoke.message.as_str(),
-            Command::Log(_)
-            | Command::Status(_)
-            | Command::Exec(_)
-            | Command::Shell(_)
-            | Command::Watch(_)
-            | Command::Completions(_)
-            | Command::Cluster
-            | Command::Health
-            | Command::Whoami
-            | Command::Help(_)
-            | Command::Exit => "",
-        };
-        self.record(id, Some(hash), reason, Body::Line(recorded(permitted, stage))).await?;
+        let reason = if let Command::Revoke(revoke) = stage.command() { revoke.message.as_str() } else { "" };
+        if let Err(why) = self.record(id, Some(hash), reason, Body::Line(recorded(permitted, stage))).await {
+            return Err(self.not_on_record(id, &why).await);
+        }
         let accepted = v1::Accepted { line_id: id.0, ..v1::Accepted::default() };
         self.out.send(Reply::Accepted(accepted)).await?;
         let begun = Instant::now();
@@ -139,38 +133,22 @@ impl Session<'_> {
             truncated: false,
             exit_code: ended.code,
         };
-        self.record(id, None, "", Body::Outcome(outcome)).await?;
+        let on_record = self.record(id, None, "", Body::Outcome(outcome)).await;
+        if let (Err(why), None) = (on_record, &ended.over) {
+            let text = format!("how the line ended is not on record: {why}");
+            self.out.send(Reply::Notice(v1::Notice { text })).await?;
+            return Err(Over::Unrecorded);
+        }
         if let Some(over) = ended.over {
             return Err(over);
         }
-        self.out.send(Reply::Exit(v1::Exit { line_id: id.0, code: ended.code.into(), failure: ended.failure })).await
+        let exit = v1::Exit { line_id: id.0, code: ended.code.into(), failure: ended.failure };
+        Ok(self.out.send(Reply::Exit(exit)).await?)
     }
 }
 
-fn is_for_nodes(permitted: &Permitted) -> bool {
-    match permitted.line().head() {
-        ExpandedHead::Command(stage) => matches!(stage.command(), Command::Log(_) | Command::Watch(_)),
-        ExpandedHead::Programs => false,
-    }
-}
-
-/// Whether the journal is the one to ask.
-fn is_answered_here(command: &Command) -> bool {
-    match command {
-        Command::Log(_)
-        | Command::Watch(_)
-        | Command::Cluster
-        | Command::Health
-        | Command::Revoke(_)
-        | Command::Whoami
-        | Command::Help(_)
-        | Command::Exit
-        | Command::Status(StatusArguments { vcluster: Some(_), .. }) => true,
-        Command::Status(StatusArguments { vcluster: None, .. })
-        | Command::Completions(_)
-        | Command::Exec(_)
-        | Command::Shell(_) => false,
-    }
+fn not_for_nodes(line: &[u8]) -> Refusal {
+    Refusal::new(line, ExitCode::Policy, "session: a node asks for `log` and `watch`", "")
 }
 
 fn recorded(permitted: &Permitted, stage: &CommandStage) -> LineRecorded {
@@ -180,16 +158,4 @@ fn recorded(permitted: &Permitted, stage: &CommandStage) -> LineRecorded {
     };
     let line = permitted.line().line().as_bytes().to_vec();
     LineRecorded { line, stages: vec![command], expansions: Vec::new() }
-}
-
-impl Refusal {
-    fn unreadable(unreadable: &Unreadable) -> Self {
-        Self {
-            line: unreadable.line().as_bytes().to_vec(),
-            code: ExitCode::General,
-            message: unreadable.message(),
-            hint: unreadable.hint(),
-            span: Some(unreadable.span()),
-        }
-    }
 }

@@ -19,6 +19,8 @@ use crate::storage::Reader;
 const PIECE: usize = 32 * 1024;
 /// So many entries are looked at in a step.
 const AT_A_TIME: usize = 4096;
+/// Where more than that were committed since a time, they are looked at one by one.
+const MOST_KEYS: usize = 65_536;
 /// An entry is committed after it happened, unless a node's clock is ahead: not by more than that.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 
@@ -36,7 +38,7 @@ impl Show {
         self.registry.get(node).and_then(|known| known.vcluster)
     }
 
-    /// The entry, where it may be shown. One that cannot be read was written by another release, and is not shown.
+    /// The entry, where it may be shown and can be read.
     pub(super) fn read(&self, committed: &Committed) -> Option<Entry> {
         let entry = Entry::decode(&committed.item.payload).ok()?;
         self.sight.shows(&entry, |node| self.belongs(node)).then_some(entry)
@@ -52,9 +54,22 @@ impl Show {
         }
     }
 
-    pub(super) fn line(&self, seq: Seq, entry: &Entry) -> String {
-        let text = || view::numbered_line(seq.0, entry, self.style);
-        self.format.item(text, || view::entry_value(seq.0, entry))
+    /// An entry as a line, where it is wanted and may be shown. One that cannot be read, because another release wrote
+    /// it, is named to whoever may see everything.
+    pub(super) fn line(&self, committed: &Committed, wanted: impl FnOnce(&Entry) -> bool) -> Option<String> {
+        let seq = committed.seq.0;
+        match Entry::decode(&committed.item.payload) {
+            Ok(entry) => {
+                let is_shown = self.sight.shows(&entry, |node| self.belongs(node)) && wanted(&entry);
+                let text = || view::numbered_line(seq, &entry, self.style);
+                is_shown.then(|| self.format.item(text, || view::entry_value(seq, &entry)))
+            }
+            Err(why) if self.sight == Sight::all() => {
+                let value = || view::unreadable_value(seq, &why.to_string());
+                Some(self.format.item(|| format!("#{seq} is not shown: {why}\n"), value))
+            }
+            Err(_) => None,
+        }
     }
 }
 
@@ -63,6 +78,8 @@ pub(super) struct Search {
     show: Show,
     arguments: LogArguments,
     oldest: Option<Timestamp>,
+    /// What was committed before `oldest` has a smaller one; looked up in the first step.
+    first: Option<Seq>,
     /// Entries before this one are left to look at.
     below: Seq,
     left: u32,
@@ -75,16 +92,17 @@ impl Search {
             Since::Ago(ago) => Timestamp::now().checked_sub(*ago).unwrap_or(Timestamp::MIN),
         });
         let left = arguments.number;
-        Self { show, arguments, oldest, below: Seq(u64::MAX), left }
+        Self { show, arguments, oldest, first: None, below: Seq(u64::MAX), left }
     }
 
     /// Lines of some entries that are wanted; whether there may be more. Waits for the disk.
     pub(super) fn step(&mut self, reader: &Reader) -> Result<(Vec<u8>, bool), JournalError> {
+        let first = self.first(reader)?;
         let (mut piece, below) = (Vec::new(), self.below);
         let mut looked_at = 0;
         let found: Box<dyn Iterator<Item = Result<Committed, JournalError>>> = match self.key() {
             Some((index, value)) => Box::new(reader.by_below(index, value.as_bytes(), below).rev()),
-            None => Box::new(reader.range(Seq(1)..below).rev()),
+            None => Box::new(reader.range(first..below).rev()),
         };
         for committed in found.take(AT_A_TIME) {
             if self.left == 0 || piece.len() >= PIECE {
@@ -93,15 +111,27 @@ impl Search {
             let committed = committed?;
             looked_at += 1;
             self.below = committed.seq;
-            if self.oldest.is_some_and(|oldest| committed.commit_time + CLOCKS < oldest) {
+            if committed.seq < first {
                 return Ok((piece, false));
             }
-            if let Some(entry) = self.show.read(&committed).filter(|entry| self.is_wanted(entry)) {
-                piece.extend_from_slice(self.show.line(committed.seq, &entry).as_bytes());
+            if let Some(line) = self.show.line(&committed, |entry| self.is_wanted(entry)) {
+                piece.extend_from_slice(line.as_bytes());
                 self.left -= 1;
             }
         }
         Ok((piece, self.left > 0 && looked_at == AT_A_TIME))
+    }
+
+    /// Where the search ends: the smallest seq of those that were committed since then. The leader's clock may have been
+    /// set back, so that an old time does not end it.
+    fn first(&mut self, reader: &Reader) -> Result<Seq, JournalError> {
+        if let Some(first) = self.first {
+            return Ok(first);
+        }
+        let since = self.oldest.map(|oldest| oldest.checked_sub(CLOCKS).unwrap_or(Timestamp::MIN));
+        let first = since.map(|since| reader.first_since(since, MOST_KEYS)).transpose()?.unwrap_or(Seq(1));
+        self.first = Some(first);
+        Ok(first)
     }
 
     /// The index that leaves the least to look at.

@@ -85,6 +85,24 @@ impl Reader {
         self.found(&key(0), &key(below.0))
     }
 
+    /// The smallest seq of the entries that were committed since a time, and one beyond the last where there are none;
+    /// the first of all where there are more than `most` to look at.
+    pub(crate) fn first_since(&self, since: Timestamp, most: usize) -> Result<Seq, JournalError> {
+        let (from, to) = (keys::prefix(Index::TIME, &keys::ordered(since)), keys::prefix(Index::TIME, &[0xff; 8]));
+        let mut first = Seq(self.tip().seq.0 + 1);
+        guard(&self.path, || {
+            for (count, key) in self.trees.index.range(from..[to.as_slice(), &[0xff; 8]].concat()).enumerate() {
+                if count == most {
+                    return Ok(Seq(1));
+                }
+                let (key, _) = key.map_err(|e| JournalError::refused(&self.path, e))?;
+                let unreadable = || JournalError::damaged(&self.path, "tree index: a key cannot be read");
+                first = first.min(keys::seq(&key).ok_or_else(unreadable)?);
+            }
+            Ok(first)
+        })
+    }
+
     /// Entries that were committed from one time up to before another, in the order of these times.
     pub fn committed(
         &self,

@@ -198,3 +198,28 @@ fn a_vote_is_kept_where_there_is_somebody_else() {
         assert_eq!(state.membership.members.len() as u64, members);
     }
 }
+
+/// The leader's clock may be set back: the smallest seq since a time is found by time, and not by looking back from the
+/// end.
+#[test]
+fn what_was_committed_since_a_time_is_found_though_a_clock_was_set_back() {
+    let case = Case::new(1);
+    block_on(async {
+        case.vote(1).await;
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        for (index, seconds) in (1..).zip([100, 200, 50, 300]) {
+            let item = Item { source: None, keys: Vec::new(), payload: seconds.to_string().into_bytes() };
+            let data = Batch(vec![item.seal(at(seconds))]);
+            let entry = Entry { term: 1, index, payload: EntryPayload::Normal(EntryNormal { data }) };
+            case.storage().replicate_to_log(&[entry]).await.unwrap();
+            case.storage().apply_entry_to_state_machine(&index, &Batch::default()).await.unwrap();
+        }
+        let reader = case.storage().reader();
+        let first = |seconds, most| reader.first_since(at(seconds), most).unwrap();
+        for (since, seq) in [(0, 1), (51, 1), (101, 2), (201, 4), (300, 4), (301, 5)] {
+            assert_eq!(first(since, 10), Seq(seq), "{since}");
+        }
+        assert_eq!(first(101, 2), Seq(2), "two are looked at, and there are two");
+        assert_eq!(first(101, 1), Seq(1), "there are more than are looked at");
+    });
+}

@@ -58,6 +58,14 @@ pub fn entry_value(number: u64, entry: &Entry) -> Value {
     ])
 }
 
+/// One that cannot be read, for programs: why.
+pub fn unreadable_value(number: u64, why: &str) -> Value {
+    Value::object([
+        ("number", Value::number(i64::try_from(number).unwrap_or(i64::MAX))),
+        ("unreadable", Value::text(why)),
+    ])
+}
+
 /// The argv of every stage.
 fn stages(line: &LineRecorded) -> Value {
     let words = |argv: &Vec<Vec<u8>>| Value::List(argv.iter().map(|word| Value::bytes(word)).collect());

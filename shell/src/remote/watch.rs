@@ -29,20 +29,8 @@ impl Watch {
     pub(super) fn of(words: &[Vec<u8>]) -> Option<Self> {
         let parsed = parse_words(words.to_vec()).ok()?;
         let Head::Command(stage) = parsed.head() else { return None };
-        match stage.command() {
-            Command::Watch(arguments) => Some(Self { arguments: arguments.clone() }),
-            Command::Log(_)
-            | Command::Status(_)
-            | Command::Exec(_)
-            | Command::Shell(_)
-            | Command::Completions(_)
-            | Command::Cluster
-            | Command::Health
-            | Command::Revoke(_)
-            | Command::Whoami
-            | Command::Help(_)
-            | Command::Exit => None,
-        }
+        let Command::Watch(arguments) = stage.command() else { return None };
+        Some(Self { arguments: arguments.clone() })
     }
 
     /// Until it is ended by whoever watches, or refused.

@@ -199,7 +199,9 @@ fn a_node_asks_the_journal_for_its_own_records() {
     assert!(first.contains(" node:node042 "), "{first}");
     let mut seen = vec![number(&first)];
     site.kill_journal();
-    until("the journal to be missed", || node.once(Account::Alice, "log -n 1").stderr.contains("the journal is away"));
+    until("the journal to be missed", || {
+        node.once(Account::Alice, "log -n 1").stderr.contains("the journal does not answer")
+    });
     let away = node.once(Account::Alice, "log -n 1");
     assert!(away.stderr.ends_with("these are this node's own records\n"), "{}", away.stderr);
     assert_eq!((away.code, away.stdout.lines().count()), (Some(0), 1));

@@ -11,14 +11,15 @@ use crate::root;
 use crate::run::output_of;
 
 /// Everything that a crate may depend on. What tests need beside that is their own.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("pact-proto", &[]),
     ("pact-policy", &["pact-proto"]),
     ("pact-client", &["pact-proto"]),
     ("pact-shell", &["pact-client", "pact-proto"]),
     ("pact-files", &[]),
-    ("pact-agent", &["pact-files", "pact-policy", "pact-proto"]),
-    ("pact-journal", &["pact-files", "pact-policy", "pact-proto"]),
+    ("pact-session", &["pact-policy", "pact-proto"]),
+    ("pact-agent", &["pact-files", "pact-policy", "pact-proto", "pact-session"]),
+    ("pact-journal", &["pact-files", "pact-policy", "pact-proto", "pact-session"]),
     ("pact-xtask", &["pact-proto"]),
 ];
 

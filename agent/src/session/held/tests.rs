@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use pact_policy::authority::Authority;
 use pact_policy::ticket::{Grant, LONGEST};
+use pact_proto::wire::v1::credential::Kind;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -138,15 +139,20 @@ fn a_ticket_is_replaced_by_one_of_the_same_person() {
     let first = grant(ALICE);
     let held = Held::read(site.door(), told, Some(&site.shown(&first))).unwrap();
     let next = Grant { expires: first.expires - SignedDuration::from_mins(1), id: [8; 16], ..first.clone() };
-    held.renew(Some(&site.shown(&next))).unwrap();
+    let next = Grant { roles: BTreeSet::from(["pact-viewer-ml".parse().unwrap()]), ..next };
+    let renew = |held: &Held, credential| pact_session::renew(Some(held), &v1::Renew { credential });
+    renew(&held, Some(site.shown(&next))).unwrap();
     assert_eq!(held.expires(), next.expires);
+    let proof = crate::session::Proof::Ticket(Arc::new(held));
+    assert_eq!(proof.identity().roles(), next.roles.iter().cloned().collect::<Vec<_>>(), "a line is judged by these");
+    let held = proof.ticket().unwrap();
     for bad in [
         None,
         Some(site.shown(&grant("bob@example.org"))),
         Some(site.shown(&Grant { key: key(8), ..first.clone() })),
         Some(site.shown(&Grant { audience: Audience::Journal, ..first })),
     ] {
-        assert!(matches!(held.renew(bad.as_ref()), Err(Over::Protocol(_))));
+        assert!(matches!(renew(&held, bad), Err(pact_session::Broken::Protocol(_))));
         assert_eq!(held.expires(), next.expires, "nothing has replaced it");
     }
 }

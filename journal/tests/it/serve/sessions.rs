@@ -49,6 +49,25 @@ impl Session {
         self.say(Say::Line(Line { id, form: Some(line::Form::Words(Words { words })) })).await;
     }
 
+    /// The next piece that is written.
+    async fn piece(&mut self) -> String {
+        loop {
+            let message = self.replies.message().await.unwrap().and_then(|message| message.kind);
+            if let Reply::Stdout(piece) = message.unwrap() {
+                return String::from_utf8(piece.data).unwrap();
+            }
+        }
+    }
+
+    /// What is written until this is.
+    async fn until_told(&mut self, text: &str) -> String {
+        let mut all = String::new();
+        while !all.contains(text) {
+            all.push_str(&self.piece().await);
+        }
+        all
+    }
+
     /// What is written until the line is over or refused; the error that ends the session.
     async fn until_over(&mut self) -> Result<(String, u32), String> {
         let mut written = String::new();
@@ -208,6 +227,68 @@ fn a_node_reads_its_own_records_and_asks_nothing_else() {
         session.line(11, &["watch", "--vcluster", "ml"]).await;
         let (message, code) = session.until_over().await.unwrap();
         assert!(message.contains("no role of yours") && code == 2, "{message}");
+    });
+    member.stop();
+}
+
+#[test]
+fn a_watch_shows_what_the_ticket_shows_that_is_held_then() {
+    let site = Site::new();
+    let provider = provider(&site);
+    let member = site.start();
+    runtime().block_on(async {
+        let (alice, other) = (own(), own());
+        let mut tickets = Vec::new();
+        for (leaf, principal, roles) in [
+            (&alice, "alice@example.org", &["pact-platform-admin"][..]),
+            (&alice, "alice@example.org", &["pact-viewer-ml"]),
+            (&other, "mallory@example.org", &["pact-viewer-ml"]),
+        ] {
+            let token = provider.token(principal, roles).unwrap();
+            tickets.push(exchange(&site, &member, leaf, &token, &[]).await.unwrap().grants.remove(0).signed);
+        }
+        let mut watching = Session::of(&site, &member, &alice, ticket(&tickets[0])).await;
+        watching.line(1, &["watch"]).await;
+        let mut others = Session::of(&site, &member, &other, ticket(&tickets[2])).await;
+        others.line(1, &["whoami"]).await;
+        others.until_over().await.unwrap();
+        watching.until_told("mallory@example.org").await;
+        let Say::Open(Open { credential, .. }) = ticket(&tickets[1]) else { unreachable!() };
+        watching.say(Say::Renew(pact_proto::wire::v1::Renew { credential })).await;
+        // Nobody says when the renewal was heard: until it is, what others do is told before the watcher's own line.
+        let mut own = Session::of(&site, &member, &alice, ticket(&tickets[1])).await;
+        let (mut told, mut rounds) = (Vec::new(), 0);
+        while told.last() != Some(&false) || rounds < 3 {
+            rounds += 1;
+            assert!(rounds < 100, "it goes on to be told: {told:?}");
+            for (session, id) in [(&mut others, 1 + rounds), (&mut own, rounds)] {
+                session.line(id, &["help", "watch"]).await;
+                session.until_over().await.unwrap();
+            }
+            let all = watching.until_told("OUTCOME global alice@example.org ").await;
+            told.push(all.contains("mallory@example.org"));
+        }
+        assert!(told.is_sorted_by(|before, after| before >= after), "what is hidden stays hidden: {told:?}");
+    });
+    member.stop();
+}
+
+#[test]
+fn of_a_line_that_is_too_long_the_beginning_is_recorded() {
+    let site = Site::new();
+    let provider = provider(&site);
+    let member = site.start();
+    runtime().block_on(async {
+        let alice = own();
+        let token = provider.token("alice@example.org", &["pact-platform-admin"]).unwrap();
+        let signed = exchange(&site, &member, &alice, &token, &[]).await.unwrap().grants.remove(0).signed;
+        let mut session = Session::of(&site, &member, &alice, ticket(&signed)).await;
+        let text = vec![b'x'; 200_000];
+        session.say(Say::Line(Line { id: 1, form: Some(line::Form::Text(text)) })).await;
+        assert_eq!(session.until_over().await.unwrap().1, 1);
+        session.line(2, &["log", "--kind", "REFUSED", "-n", "1"]).await;
+        let (log, _) = session.until_over().await.unwrap();
+        assert!(log.contains("(200000 bytes)") && log.len() < 100_000, "{} {}", log.len(), &log[..200]);
     });
     member.stop();
 }

@@ -8,22 +8,25 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::peer::Who;
-
 /// What one refusal costs, in the long run.
 const EACH: Duration = Duration::from_millis(100);
 /// What may be owed before anybody waits: two hundred mistakes.
 const OWED: Duration = Duration::from_secs(20);
-/// Accounts that are remembered before those that owe nothing are forgotten.
+/// Those who are remembered before those that owe nothing are forgotten.
 const MANY: usize = 1024;
 
 /// Until when whose refusals are paid for.
-#[derive(Default)]
-pub(crate) struct Pace(Mutex<BTreeMap<Who, Instant>>);
+pub struct Pace<K>(Mutex<BTreeMap<K, Instant>>);
 
-impl Pace {
+impl<K: Ord> Default for Pace<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Ord + Clone> Pace<K> {
     /// How long this refusal waits.
-    pub(crate) fn wait(&self, who: &Who, now: Instant) -> Duration {
+    pub fn wait(&self, who: &K, now: Instant) -> Duration {
         let mut paid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if paid.len() >= MANY {
             paid.retain(|_, until| *until > now);
@@ -41,10 +44,10 @@ mod tests {
     #[test]
     fn mistakes_are_free_and_floods_wait() {
         let (pace, now) = (Pace::default(), Instant::now());
-        assert!((0..200).all(|_| pace.wait(&Who::Account(1000), now).is_zero()));
-        assert_eq!(pace.wait(&Who::Account(1000), now), EACH);
-        assert_eq!(pace.wait(&Who::Account(1000), now), 2 * EACH);
-        assert!(pace.wait(&Who::Account(1001), now).is_zero());
-        assert!(pace.wait(&Who::Account(1000), now + Duration::from_secs(60)).is_zero());
+        assert!((0..200).all(|_| pace.wait(&1000, now).is_zero()));
+        assert_eq!(pace.wait(&1000, now), EACH);
+        assert_eq!(pace.wait(&1000, now), 2 * EACH);
+        assert!(pace.wait(&1001, now).is_zero());
+        assert!(pace.wait(&1000, now + Duration::from_secs(60)).is_zero());
     }
 }

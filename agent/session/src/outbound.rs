@@ -9,39 +9,40 @@ use tonic::Status;
 
 /// Messages that wait for the client. With pieces of 32 KiB that is an eighth of a mebibyte a session, all of which is
 /// still shown after Ctrl-C.
-pub(crate) const PLACES: usize = 4;
+pub const PLACES: usize = 4;
 
 /// The client is not there any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ClientGone;
+pub struct ClientGone;
 
 /// Clones share the way.
 #[derive(Clone)]
-pub(super) struct Outbound(mpsc::Sender<Result<ServerMessage, Status>>);
+pub struct Outbound(mpsc::Sender<Result<ServerMessage, Status>>);
 
 impl Outbound {
-    pub(super) fn new(places: mpsc::Sender<Result<ServerMessage, Status>>) -> Self {
+    /// By way of these places.
+    pub fn new(places: mpsc::Sender<Result<ServerMessage, Status>>) -> Self {
         Self(places)
     }
 
     /// Waits for a place.
-    pub(super) async fn send(&self, kind: Kind) -> Result<(), ClientGone> {
+    pub async fn send(&self, kind: Kind) -> Result<(), ClientGone> {
         self.0.send(Ok(ServerMessage { kind: Some(kind) })).await.map_err(|_| ClientGone)
     }
 
     /// For what may be left out: a client that does not read gets none.
-    pub(super) fn send_if_room(&self, kind: Kind) {
+    pub fn send_if_room(&self, kind: Kind) {
         let _full = self.0.try_send(Ok(ServerMessage { kind: Some(kind) }));
     }
 
     /// Ends the session with an error of the protocol.
-    pub(super) async fn fail(&self, status: Status) {
+    pub async fn fail(&self, status: Status) {
         // Where nobody is left to be told, nothing is lost.
         let _gone = self.0.send(Err(status)).await;
     }
 
     /// Returns when nobody will ever read again.
-    pub(super) async fn gone(&self) {
+    pub async fn gone(&self) {
         self.0.closed().await;
     }
 }

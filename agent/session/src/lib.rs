@@ -1,0 +1,16 @@
+//! What agent and journal do alike in a session: hear a client, answer it, refuse.
+//!
+//! **Invariant:** what the protocol does not know is named and never guessed.
+//! **Not here:** who somebody is, what a line means, what goes on record: each of the two knows its own.
+
+mod inbound;
+mod opening;
+mod outbound;
+mod pace;
+mod refusal;
+
+pub use inbound::{Broken, next, renew, ticket};
+pub use opening::{columns, new_id, style};
+pub use outbound::{ClientGone, Outbound, PLACES};
+pub use pace::Pace;
+pub use refusal::Refusal;
