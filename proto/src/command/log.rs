@@ -11,7 +11,8 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     about: "show what is on record, newest first",
     long: "One line an entry: number, time, kind, scope, author, then session and line in brackets and what \
            happened. Lines that were refused or could not be read are on record too. On a node it is what the journal has \
-           of this node, or what is on this node itself while the journal is away; elsewhere what your roles are about.",
+           of this node, or what is on this node itself while the journal is away; elsewhere what your roles are about. What programs wrote is left out, unless `--kind OUTPUT` \
+           or `log show` asks for it.",
     examples: &[
         ("log", "the last 20 entries"),
         ("log -n 100 | grep OUTCOME", "how the last lines ended"),

@@ -134,7 +134,8 @@ fn output(entry: &Entry, pieces: &[OutputKept], stream: OutputStream, name: &str
     }
     let missing = all.saturating_sub(bytes.len() as u64);
     if missing > 0 {
-        text.push_str(&format!("--- {name}: {missing} bytes more were not kept\n"));
+        let more = if bytes.is_empty() { "" } else { " more" };
+        text.push_str(&format!("--- {name}: {missing} bytes{more} were not kept\n"));
     }
     text
 }

@@ -301,7 +301,8 @@ fn what_a_line_wrote_is_kept() {
         let number = outcome.split(' ').next().and_then(|word| word.strip_prefix('#')).unwrap();
         let shown = node.once(Account::Alice, &format!("log show {number}")).stdout;
         assert!(shown.contains("What:       exit 0 after ") && shown.contains(kept), "{limit}: {shown}");
-        let more = format!("--- stdout: {missing} bytes more were not kept\n");
+        let more = if kept.is_empty() { "" } else { " more" };
+        let more = format!("--- stdout: {missing} bytes{more} were not kept\n");
         assert_eq!(shown.ends_with(&more), missing > 0, "{limit}: {shown}");
     }
     let node = Node::start();
