@@ -3,7 +3,9 @@
 #
 #   # text        nothing
 #   as alice      log in as this account of the demo's node: alice operates it, bob looks at it
-#   pact> text    type this at the prompt, then Enter
+#   at alice      sit down at this administrator's workstation, in bash: alice operates the node, carol all of the site
+#   pact> text    type this at the prompt of pact, then Enter
+#   $> text       type this at the prompt of the workstation's shell, then Enter
 #   => text       what that showed has this in it
 #   !> text       it has not
 #   ends N        the session is over, and `pact` ended with this status
@@ -91,4 +93,65 @@ pact> log -n 100 | grep -c alice@example.org
 pact> uname -s
   => Linux
 pact> exit
+ends 0
+
+# The other way in: a workstation, which is no node, over the network and with a token. One line there.
+at alice
+$> pact exec node042 -- uname -s
+  => Linux
+$> pact exec node042 -- cat /etc/os-release | grep -c PRETTY_NAME
+  => 1
+$> printf 'one\ntwo\n' | pact exec node042 -- wc -l
+  => 2
+$> pact exec 'node[041-042]' -- uname -s; echo "status $?"
+  => [node042] Linux
+  => node041: no node of this name has connected
+  => status 5
+$> pact exec node042 --output json -- uname -s
+  => "exit_code":0
+$> pact exec node042 -- sudo id; echo "status $?"
+  => sudo
+  => status 6
+  !> uid=
+
+# The same prompt as on the node, and the same refusals.
+$> pact shell node042
+pact> whoami
+  => alice@example.org
+  => ticket of the journal
+pact> dmesg | grep -i cpu | tail -5
+  !> pact:
+pact> dmesg ; id
+  => ^
+  => pact:
+  !> uid=
+pact> log -n 100 | grep -F 'dmesg ; id'
+  => REFUSED
+pact> exit
+
+# What the journal itself is asked: records of every node, and how the site is.
+$> pact log -n 100 | grep -c node042
+  !> 0
+$> pact status --vcluster ml-training
+  => node042
+$> pact cluster
+  => member
+$> pact revoke alice@example.org -m mistake; echo "status $?"
+  => status 2
+$> exit
+ends 0
+
+# Carol may do that. It ends what alice has open, and nothing opens for her until she has a newer token.
+at carol
+$> pact revoke alice@example.org -m 'her laptop is lost'
+  => alice@example.org
+$> pact log -n 5 --kind REVOKE
+  => alice@example.org
+$> exit
+ends 0
+at alice
+$> pact exec node042 -- uname -s; echo "status $?"
+  => status 2
+  !> Linux
+$> exit
 ends 0

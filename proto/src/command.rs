@@ -191,13 +191,19 @@ impl Descriptor {
     }
 }
 
+/// An argument's name without what clap puts around it: `<PRINCIPAL>`, `--message <MESSAGE>`, `-- <WORDS>...`.
+fn bare(name: &str) -> &str {
+    let name = name.trim_start_matches("-- ");
+    let first = name.split(' ').next().unwrap_or(name);
+    if first.starts_with('-') { first } else { name.trim_matches(['<', '>', '.'].as_slice()) }
+}
+
 fn bad(descriptor: &Descriptor, error: &clap::Error, words: &[String]) -> BadArguments {
     if let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
         && error.kind() == ErrorKind::MissingRequiredArgument
     {
         // What stands behind `--` has it in its usage.
-        let names = missing.iter().map(|name| name.trim_start_matches("-- ").trim_matches(['<', '>', '.'].as_slice()));
-        let names: Vec<_> = names.collect();
+        let names: Vec<_> = missing.iter().map(|name| bare(name)).collect();
         return BadArguments { message: format!("{} {} missing", names.join(" and "), are(names.len())), word: None };
     }
     let context = |kind| match error.get(kind) {

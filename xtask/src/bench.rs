@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::machine::{kernel, must_be_root, programs};
-use crate::node::{Build, Node};
+use crate::node::{Build, Node, Setup};
 use crate::root;
 use crate::say::{say, show};
 use figure::Figure;
@@ -53,7 +53,8 @@ pub(crate) fn run(json: Option<&Path>) -> Result<()> {
 
 fn measure(built: &Path, interrupt: &Interrupt) -> Result<Vec<Figure>> {
     say("xtask: a node with the example's programs: lines and starts");
-    let node = Node::start(built, &root().join("examples/programs"), interrupt)?;
+    let node =
+        Node::start(&Setup { built, programs: &root().join("examples/programs"), agent: "", policy: "" }, interrupt)?;
     let mut figures = lines::measure(&node, interrupt)?;
     say("xtask: from start to prompt");
     figures.push(prompt::measure(&node, interrupt)?);

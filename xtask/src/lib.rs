@@ -15,6 +15,7 @@ mod man;
 pub mod node;
 mod run;
 mod say;
+pub mod site;
 pub mod terminal;
 mod test;
 mod tidy;
@@ -23,11 +24,14 @@ pub mod wait;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use demo::Way;
 use error::{Error, Result};
 
 const USAGE: &str = "usage: cargo xtask <task>
 
-  demo [--script FILE]         a node of its own on this machine, and its prompt; or play a script there
+  demo [--workstation | --script FILE]
+                               a site of its own on this machine: the prompt of its node, or a workstation's shell, or
+                               a script that is played there
   test [--no-install] [NAME…]  everything that is tested, or what has NAME in its name
   ci                           format, generated code, tidy, clippy, test
   tidy                         the rules of the house
@@ -49,7 +53,8 @@ pub fn run(args: &[String]) -> ExitCode {
 fn task(args: &[String]) -> Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["demo"] => demo::prompt(),
+        ["demo"] => demo::land(Way::Login),
+        ["demo", "--workstation"] => demo::land(Way::Workstation),
         ["demo", "--script", file] => demo::script(Path::new(file)),
         ["bench"] => bench::run(None),
         ["bench", "--json", file] => bench::run(Some(Path::new(file))),

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 pub use account::Account;
 pub(crate) use build::Build;
+pub(crate) use files::{BELOW, without};
 
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -61,9 +62,9 @@ pub struct Said {
 }
 
 impl Node {
-    /// Makes the node from built programs and a directory of program schemas, and waits until its agent answers.
-    pub fn start(built: &Path, programs: &Path, interrupt: &Interrupt) -> Result<Self> {
-        let mut node = Self::prepare(&Setup { built, programs, agent: "", policy: "" }, interrupt)?;
+    /// Makes the node and waits until its agent answers.
+    pub fn start(setup: &Setup<'_>, interrupt: &Interrupt) -> Result<Self> {
+        let mut node = Self::prepare(setup, interrupt)?;
         node.start_agent(&[])?;
         Ok(node)
     }

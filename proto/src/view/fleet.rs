@@ -80,7 +80,11 @@ impl FleetNode {
         match &self.link {
             FleetLink::Away(since) => vec![format!("away since {}", time(since))],
             FleetLink::There { degraded, unsent, .. } => {
-                let waiting = (*unsent > 0).then(|| format!("{unsent} records wait for the journal"));
+                let waiting = match unsent {
+                    0 => None,
+                    1 => Some("1 record waits for the journal".to_owned()),
+                    _ => Some(format!("{unsent} records wait for the journal")),
+                };
                 waiting.into_iter().chain(degraded.iter().cloned()).collect()
             }
         }

@@ -1,55 +1,24 @@
-//! A site for tests: an authority, a journal of this build, and what a node needs to reach it.
+//! A site for tests, of the binaries of this build: what cannot be done fails the test.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::ops::Deref;
+use std::path::Path;
 
-use pact_xtask::authority::{Authority, Leaf};
-use pact_xtask::issuer::{AUDIENCE, Provider, Signs};
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use pact_xtask::authority::Leaf;
+use pact_xtask::interrupt::Interrupt;
+use pact_xtask::site;
+pub(crate) use pact_xtask::site::HOST;
+use rustix::process::Signal;
 
 use crate::node::{Account, Node, until};
 
-/// What the journal's certificate is for, and every machine knows.
-pub(crate) const HOST: &str = "localhost";
-
 /// A site.
-pub(crate) struct Site {
-    pub(crate) authority: Authority,
-    /// Who says who persons are.
-    pub(crate) provider: Provider,
-    place: TempDir,
-    port: u16,
-    journal: Option<Child>,
-}
+pub(crate) struct Site(site::Site);
 
 impl Site {
     /// Its journal is not started yet.
     pub(crate) fn new() -> Self {
-        // Not /tmp, which is memory on many machines.
-        let place = tempfile::tempdir_in("/var/tmp").unwrap();
-        let authority = Authority::new("the site").unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        let provider = Provider::new("https://id.example.org", Signs::EdDsa).unwrap();
-        let site = Self { authority, provider, place, port, journal: None };
-        std::fs::write(site.path("keys.json"), site.provider.jwks().unwrap()).unwrap();
-        std::fs::write(site.path("ca.pem"), site.authority.certificate()).unwrap();
-        site.write("member", &site.authority.member(1, &[HOST]).unwrap());
-        site.write("node", &site.authority.node("node042").unwrap());
-        let [ca, data] = ["ca.pem", "journal"].map(|name| site.shown(name));
-        let [certificate, key] = ["member.pem", "member.key"].map(|name| site.shown(name));
-        let journal = format!(
-            "member = 1\nlisten = \"127.0.0.1:{port}\"\ndata = {data}\nca = {ca}\ncertificate = {certificate}\nkey = {key}\n"
-        );
-        let issuer = format!(
-            "[[issuer]]\nissuer = \"{}\"\naudience = \"{AUDIENCE}\"\nalgorithm = \"EdDSA\"\njwks = {}\n",
-            site.provider.name,
-            site.shown("keys.json")
-        );
-        std::fs::write(site.path("journal.toml"), journal + &issuer).unwrap();
-        site
+        let built = Path::new(env!("CARGO_BIN_EXE_pact")).parent().unwrap();
+        Self(site::Site::new(built).unwrap())
     }
 
     /// With its journal.
@@ -61,55 +30,32 @@ impl Site {
 
     /// A node of the site; its agent is not started.
     pub(crate) fn node(&self, policy: &str) -> Node {
-        let [ca, certificate, key] = ["ca.pem", "node.pem", "node.key"].map(|name| self.shown(name));
-        let endpoint = self.endpoint();
-        let journal = format!("ca = {ca}\ncertificate = {certificate}\nkey = {key}\nendpoint = \"{endpoint}\"\n");
-        let journal = format!("{journal}listen = \"127.0.0.1:0\"\n");
-        Node::prepare_with(&format!("[journal]\n{journal}"), policy)
-    }
-
-    pub(crate) fn endpoint(&self) -> String {
-        format!("{HOST}:{}", self.port)
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.place.path().join(name)
-    }
-
-    /// As a string of TOML.
-    fn shown(&self, name: &str) -> String {
-        format!("\"{}\"", self.path(name).display())
+        Node::prepare_with(&self.0.agent(), policy)
     }
 
     /// `<name>.pem` and `<name>.key`, in place of what was there.
     pub(crate) fn write(&self, name: &str, leaf: &Leaf) {
-        leaf.write(self.place.path(), name).unwrap();
+        self.0.write(name, leaf).unwrap();
     }
 
     /// Starts the journal; `failpoint` is where it is to end, or nothing.
     pub(crate) fn start_journal(&mut self, failpoint: &str) {
-        let log = std::fs::File::options().create(true).append(true).open(self.path("journal.log")).unwrap();
-        let mut command = journal();
-        command.arg("--config").arg(self.path("journal.toml")).env("PACT_FAILPOINT", failpoint);
-        self.journal = Some(command.stdin(Stdio::null()).stderr(log).spawn().unwrap());
+        self.0.start_journal(&[("PACT_FAILPOINT", failpoint)]).unwrap();
     }
 
     /// kill -9.
     pub(crate) fn kill_journal(&mut self) {
-        if let Some(mut journal) = self.journal.take() {
-            journal.kill().unwrap();
-            journal.wait().unwrap();
-        }
+        self.0.kill_journal().unwrap();
     }
 
     /// Whether it has ended by itself.
     pub(crate) fn journal_has_ended(&mut self) -> bool {
-        self.journal.as_mut().is_none_or(|journal| journal.try_wait().unwrap().is_some())
+        self.0.journal_has_ended().unwrap()
     }
 
     /// Holds it up, or lets it go on.
     pub(crate) fn signal_journal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.journal.as_ref().unwrap()), signal).unwrap();
+        self.0.signal_journal(signal).unwrap();
     }
 
     /// Kills the journal, lets it come to itself, and reads what is in it, oldest first, without its numbers; what is
@@ -124,16 +70,9 @@ impl Site {
     pub(crate) fn all_records(&mut self) -> Vec<String> {
         self.kill_journal();
         self.start_journal("");
-        until("the journal to listen", || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok());
-        self.signal_journal(Signal::TERM);
-        until("the journal to end", || self.journal_has_ended());
-        self.journal = None;
-        let output = journal().arg("verify").arg("--list").arg(self.path("journal")).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let why = String::from_utf8_lossy(&output.stderr);
-        let said = std::fs::read_to_string(self.path("journal.log")).unwrap_or_default();
-        assert!(output.status.success(), "{why}{said}");
-        text.lines().filter_map(without_number).collect()
+        self.0.until_it_listens(&Interrupt::default()).unwrap();
+        self.0.end_journal().unwrap();
+        self.0.verify().unwrap().iter().filter_map(|record| without_number(record)).collect()
     }
 
     /// Everything that the node has on record now, once the journal has said that it has it too; then ends the journal
@@ -152,21 +91,12 @@ impl Site {
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        if let Some(mut journal) = self.journal.take() {
-            let _gone = journal.kill();
-            let _status = journal.wait();
-        }
-    }
-}
+impl Deref for Site {
+    type Target = site::Site;
 
-fn journal() -> Command {
-    let program = Path::new(env!("CARGO_BIN_EXE_pact")).with_file_name("pact-journal");
-    assert!(program.exists(), "{} is missing: run `cargo xtask test`, which builds it", program.display());
-    let mut command = Command::new(program);
-    command.stdout(Stdio::piped());
-    command
+    fn deref(&self) -> &site::Site {
+        &self.0
+    }
 }
 
 /// `#12 2026-…` without its first word, which differs between a node and the journal.

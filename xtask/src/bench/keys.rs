@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::figure::{Figure, Target, Times};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::node::{Account, NAME, Node};
+use crate::node::{Account, NAME, Node, Setup};
 use crate::terminal::Terminal;
 
 /// Programs on the whitelist.
@@ -26,7 +26,7 @@ const CTRL_U: &[u8] = b"\x15";
 pub(super) fn measure(built: &Path, interrupt: &Interrupt) -> Result<Figure> {
     let programs = tempfile::tempdir()?;
     write_programs(programs.path())?;
-    let node = Node::start(built, programs.path(), interrupt)?;
+    let node = Node::start(&Setup { built, programs: programs.path(), agent: "", policy: "" }, interrupt)?;
     let pact = node.shell();
     let mut one = at_prompt(&node, &[&pact], &format!("pact:{NAME}> "), interrupt)?;
     let mut other = at_prompt(&node, &["bash", "--norc", "-i"], "bench> ", interrupt)?;

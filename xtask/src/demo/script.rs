@@ -5,8 +5,10 @@
 //! | line | means |
 //! | --- | --- |
 //! | `# text` | nothing; so does an empty line |
-//! | `as alice` | log in as this account, in a terminal of its own |
-//! | `pact> text` | type this at the prompt, then Enter |
+//! | `as alice` | log in to the node as this account, in a terminal of its own |
+//! | `at alice` | sit down at the workstation of this administrator, where a shell waits |
+//! | `pact> text` | type this at the prompt of pact, then Enter |
+//! | `$> text` | type this at the prompt of the workstation's shell, then Enter |
 //! | `=> text` | what the line before showed has this in it |
 //! | `!> text` | it has not |
 //! | `ends N` | the session is over, with this status |
@@ -19,11 +21,19 @@ pub(super) struct Script {
     pub(super) steps: Vec<(usize, Step)>,
 }
 
+/// What must be waiting for a line when it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prompt {
+    Pact,
+    Shell,
+}
+
 /// One thing to do or to look for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     LogIn(Account),
-    Type(String),
+    SitDown(Account),
+    Type(Prompt, String),
     Shows(String),
     ShowsNot(String),
     Ends(i32),
@@ -50,17 +60,20 @@ impl Script {
         let (mut is_in, mut has_typed) = (false, false);
         for (at, step) in &self.steps {
             let wrong = match step {
-                Step::LogIn(_) if is_in => Some("the session before has no `ends`"),
-                Step::Type(_) | Step::Ends(_) if !is_in => Some("nobody is logged in: begin with `as alice`"),
+                Step::LogIn(_) | Step::SitDown(_) if is_in => Some("the session before has no `ends`"),
+                Step::Type(..) | Step::Ends(_) if !is_in => {
+                    Some("nobody is there: begin with `as alice` or `at alice`")
+                }
                 Step::Shows(_) | Step::ShowsNot(_) if !has_typed => Some("nothing was typed before this"),
-                Step::LogIn(_) | Step::Type(_) | Step::Ends(_) | Step::Shows(_) | Step::ShowsNot(_) => None,
+                Step::LogIn(_) | Step::SitDown(_) | Step::Type(..) | Step::Ends(_) => None,
+                Step::Shows(_) | Step::ShowsNot(_) => None,
             };
             if let Some(wrong) = wrong {
                 return Err(format!("{at}: {wrong}"));
             }
             match step {
-                Step::LogIn(_) => (is_in, has_typed) = (true, false),
-                Step::Type(_) => has_typed = true,
+                Step::LogIn(_) | Step::SitDown(_) => (is_in, has_typed) = (true, false),
+                Step::Type(..) => has_typed = true,
                 Step::Ends(_) => is_in = false,
                 Step::Shows(_) | Step::ShowsNot(_) => {}
             }
@@ -77,14 +90,26 @@ impl Step {
             return Err(format!("`{verb}` needs something after it"));
         }
         match verb {
-            "as" => Account::find(rest).map(Self::LogIn).ok_or_else(|| format!("the node has no account `{rest}`")),
-            "pact>" => Ok(Self::Type(rest.to_owned())),
+            "as" => match named(&Account::PERSONS, rest) {
+                Some(account) => Ok(Self::LogIn(account)),
+                None => Err(format!("the node has no account `{rest}`")),
+            },
+            "at" => match named(&Account::ADMINISTRATORS, rest) {
+                Some(account) => Ok(Self::SitDown(account)),
+                None => Err(format!("`{rest}` has no workstation")),
+            },
+            "pact>" => Ok(Self::Type(Prompt::Pact, rest.to_owned())),
+            "$>" => Ok(Self::Type(Prompt::Shell, rest.to_owned())),
             "=>" => Ok(Self::Shows(rest.to_owned())),
             "!>" => Ok(Self::ShowsNot(rest.to_owned())),
             "ends" => rest.parse().map(Self::Ends).map_err(|_| format!("`{rest}` is no exit status")),
-            _ => Err(format!("`{verb}` is none of: as, pact>, =>, !>, ends")),
+            _ => Err(format!("`{verb}` is none of: as, at, pact>, $>, =>, !>, ends")),
         }
     }
+}
+
+fn named(accounts: &[Account], name: &str) -> Option<Account> {
+    accounts.iter().copied().find(|account| account.name() == name)
 }
 
 #[cfg(test)]
@@ -99,10 +124,10 @@ mod tests {
             steps,
             [
                 (3, Step::LogIn(Account::Alice)),
-                (4, Step::Type("dmesg | tail -5".to_owned())),
+                (4, Step::Type(Prompt::Pact, "dmesg | tail -5".to_owned())),
                 (5, Step::Shows("[".to_owned())),
                 (6, Step::ShowsNot("pact:".to_owned())),
-                (7, Step::Type("exit".to_owned())),
+                (7, Step::Type(Prompt::Pact, "exit".to_owned())),
                 (8, Step::Ends(0)),
             ]
         );
@@ -114,7 +139,8 @@ mod tests {
             ("\nuname\n", "2: `uname` needs something"),
             ("type uname\n", "1: `type` is none of"),
             ("as carol\n", "1: the node has no account `carol`"),
-            ("pact> uname\n", "1: nobody is logged in"),
+            ("at bob\n", "1: `bob` has no workstation"),
+            ("pact> uname\n", "1: nobody is there"),
             ("as alice\n=> x\n", "2: nothing was typed"),
             ("as alice\nas bob\n", "2: the session before has no `ends`"),
             ("as alice\nends soon\n", "2: `soon` is no exit status"),

@@ -1,4 +1,4 @@
-//! The accounts of a node: they exist nowhere else.
+//! The accounts of a node and its site: they exist nowhere else.
 
 use super::files::GROUP;
 
@@ -11,12 +11,15 @@ pub enum Account {
     Bob,
     /// In the group, but bound to nobody.
     Mallory,
+    /// A platform admin, at a workstation only.
+    Carol,
     /// The superuser.
     Root,
 }
 
 impl Account {
-    pub(super) const PERSONS: [Self; 3] = [Self::Alice, Self::Bob, Self::Mallory];
+    /// Those who have an account on the node.
+    pub(crate) const PERSONS: [Self; 3] = [Self::Alice, Self::Bob, Self::Mallory];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -24,21 +27,36 @@ impl Account {
             Self::Alice => "alice",
             Self::Bob => "bob",
             Self::Mallory => "mallory",
+            Self::Carol => "carol",
             Self::Root => "root",
         }
     }
 
-    /// A person's, by its name.
-    pub(crate) fn find(name: &str) -> Option<Self> {
-        Self::PERSONS.into_iter().find(|account| account.name() == name)
+    /// Those who have a workstation.
+    pub(crate) const ADMINISTRATORS: [Self; 2] = [Self::Alice, Self::Carol];
+
+    /// Who they are at an identity provider.
+    pub(crate) fn principal(self) -> String {
+        format!("{}@example.org", self.name())
+    }
+
+    /// What an identity provider says that they may do; the same as the node's policy of those whom both know.
+    pub(crate) fn roles(self) -> &'static [&'static str] {
+        match self {
+            Self::Alice => &["pact-ops-ml-training"],
+            Self::Bob => &["pact-viewer-ml-training"],
+            Self::Carol => &["pact-platform-admin"],
+            Self::Mallory | Self::Root => &[],
+        }
     }
 
     /// User and group.
-    pub(super) fn ids(self) -> (u32, u32) {
+    pub(crate) fn ids(self) -> (u32, u32) {
         match self {
             Self::Alice => (61_001, GROUP),
             Self::Bob => (61_002, GROUP),
             Self::Mallory => (61_003, GROUP),
+            Self::Carol => (61_004, GROUP),
             Self::Root => (0, 0),
         }
     }

@@ -15,9 +15,10 @@ pub(crate) enum Build {
 }
 
 impl Build {
-    /// Builds `pact` and `pact-agent`; where they are then.
+    /// Builds `pact`, `pact-agent` and `pact-journal`; where they are then.
     pub(crate) fn make(self) -> Result<PathBuf> {
-        let mut words = vec!["build", "--package", "pact-agent", "--package", "pact-shell"];
+        let mut words =
+            vec!["build", "--package", "pact-agent", "--package", "pact-journal", "--package", "pact-shell"];
         let (folder, flag) = match self {
             Self::Debug => ("debug", None),
             Self::Release => ("release", Some("--release")),

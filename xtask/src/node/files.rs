@@ -14,7 +14,7 @@ use crate::root;
 /// The group whose members may reach the agent.
 pub(super) const GROUP: u32 = 61_000;
 /// Not /tmp, which is memory on many machines, where a spool that keeps its promises refuses to stand.
-const BELOW: &str = "/var/tmp";
+pub(crate) const BELOW: &str = "/var/tmp";
 
 /// Writes the directory.
 pub(super) fn write(setup: &Setup<'_>) -> Result<TempDir> {
@@ -90,7 +90,7 @@ fn write_accounts(place: &Path) -> Result<()> {
 }
 
 /// A file of accounts without the ones of these names.
-fn without(accounts: &str, names: &[&str]) -> String {
+pub(crate) fn without(accounts: &str, names: &[&str]) -> String {
     let is_other = |line: &&str| line.split(':').next().is_some_and(|name| !names.contains(&name));
     accounts.lines().filter(is_other).map(|line| format!("{line}\n")).collect()
 }
