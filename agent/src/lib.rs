@@ -8,6 +8,7 @@
 mod condition;
 pub mod config;
 mod door;
+mod hardware;
 mod host;
 mod launcher;
 mod link;

@@ -19,6 +19,7 @@ const COLUMNS: [(Standing, &str); 6] = [
 
 /// A command, and the standings that may use it.
 const ROWS: &[(&str, &[Standing])] = &[
+    ("cap", EVERYBODY),
     ("cluster", PERSONS),
     ("completions", EVERYBODY),
     ("exec", PERSONS),

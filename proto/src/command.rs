@@ -4,6 +4,7 @@
 //! not in it. Parsing checks, and never acts.
 //! **Not here:** who may use a command (`pact-policy`), what it does (`pact-agent`).
 
+mod cap;
 mod cluster;
 mod completions;
 mod exec;
@@ -19,6 +20,7 @@ mod tree;
 mod watch;
 mod whoami;
 
+pub use cap::CapArguments;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub use completions::{CompletionsArguments, Shell};
 pub use exec::ExecArguments;
@@ -36,6 +38,8 @@ pub use watch::WatchArguments;
 pub enum Command {
     /// `log`
     Log(LogArguments),
+    /// `cap`
+    Cap(CapArguments),
     /// `status`
     Status(StatusArguments),
     /// `exec`
@@ -65,6 +69,7 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Log(_) => "log",
+            Self::Cap(_) => "cap",
             Self::Status(_) => "status",
             Self::Exec(_) => "exec",
             Self::Shell(_) => "shell",
@@ -113,6 +118,7 @@ pub struct Descriptor {
 
 /// Every command that is built.
 pub const TABLE: &[Descriptor] = &[
+    cap::DESCRIPTOR,
     cluster::DESCRIPTOR,
     completions::DESCRIPTOR,
     exec::DESCRIPTOR,

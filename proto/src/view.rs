@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** bytes that somebody typed or a node wrote are shown escaped; equal input gives equal output.
 
+mod cap;
 mod escape;
 mod fleet;
 mod fold;
@@ -14,6 +15,7 @@ mod status;
 mod syntax;
 mod value;
 
+pub use cap::{Capabilities, Cpu, Disk, Gpu, Nic, Numa, cap, cap_value};
 pub use escape::{escape, is_plain};
 pub use fleet::{
     ClusterStatus, FleetLink, FleetNode, cluster, cluster_value, findings, fleet, fleet_value, health, health_value,

@@ -9,7 +9,7 @@ mod options;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use pact_proto::command::{self, Command, ExecArguments, HelpArguments, ShellArguments, StatusArguments};
+use pact_proto::command::{self, CapArguments, Command, ExecArguments, HelpArguments, ShellArguments, StatusArguments};
 use pact_proto::grammar::{Head, Parsed, parse_words};
 use pact_proto::model::NodeName;
 use pact_proto::view::{self, Style, escape, near};
@@ -184,13 +184,16 @@ fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
             Remote::Exec(asked.clone(), line)
         }
         // There it is the node's own.
-        Command::Status(StatusArguments { node: Some(node), .. }) => Remote::Line(node.clone(), vec![words[0].clone()]),
+        Command::Status(StatusArguments { node: Some(node), .. }) | Command::Cap(CapArguments { node: Some(node) }) => {
+            Remote::Line(node.clone(), vec![words[0].clone()])
+        }
         Command::Status(StatusArguments { vcluster: Some(_), .. })
         | Command::Cluster
         | Command::Health
         | Command::Revoke(_) => Remote::Journal(words.to_vec()),
         Command::Completions(asked) => return Ok(Way::Here(asked.shell)),
         Command::Status(StatusArguments { node: None, vcluster: None })
+        | Command::Cap(CapArguments { node: None })
         | Command::Log(_)
         | Command::Watch(_)
         | Command::Whoami => return Ok(Way::Nearest),
@@ -211,6 +214,7 @@ fn asked_help(parsed: &Parsed) -> Option<&HelpArguments> {
             Command::Shell(_)
             | Command::Exec(_)
             | Command::Status(_)
+            | Command::Cap(_)
             | Command::Log(_)
             | Command::Watch(_)
             | Command::Completions(_)
@@ -253,6 +257,7 @@ pact - the shell of a node
   pact exec NODES -- LINE
                        one line on other nodes: node042, node[001-100], @<vCluster>; -b folds equal answers
   pact status NODE     how another node is; `pact status --vcluster X` shows all of a vCluster
+  pact cap NODE        what another node has: processors, memory, GPUs and their health, network, disks
   pact log, watch, whoami
                        answered by this node's agent, and where there is none, or an option says so, by the journal
   pact cluster, pact health, pact revoke WHO -m WHY

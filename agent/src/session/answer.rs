@@ -3,6 +3,10 @@
 //! **Invariant:** an answer is bytes and a status; nothing here starts a program or changes the node. It is made as it
 //! is read, a piece at a time, so a long one is never whole in memory, and nobody's line waits for another's search.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use jiff::Timestamp;
 use pact_files::DiskError;
 use pact_proto::command::{Command, HelpArguments, LogArguments, Show, Since, is_of};
@@ -10,16 +14,21 @@ use pact_proto::exit::ExitCode;
 use pact_proto::grammar::CommandStage;
 use pact_proto::model::entry::Credential;
 use pact_proto::model::{Entry, LineId};
-use pact_proto::view::{self, Format, Style};
+use pact_proto::view::{self, Capabilities, Format, Style};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 
 use super::Session;
 use super::asked::{Asked, Asker, Away, Said};
 use super::shown::One;
-use crate::condition;
 use crate::spool::Spool;
+use crate::{condition, hardware};
 
 /// One piece of an answer, one message.
 const PIECE: usize = 32 * 1024;
+/// What the kernel may take for its files; those of devices that are well take milliseconds.
+const KERNEL: Duration = Duration::from_secs(5);
+const READERS: usize = 8;
 /// So many entries are looked at before others have their turn: a millisecond or two.
 const AT_A_TIME: usize = 256;
 
@@ -37,6 +46,8 @@ enum Source {
     Journal(Box<Asked>, Option<Box<Source>>),
     /// One of this node's own entries.
     One(One),
+    /// The kernel's, which is given time.
+    Kernel(JoinHandle<Vec<u8>>),
 }
 
 impl Answer {
@@ -80,10 +91,18 @@ impl Answer {
             }
         }
         match &mut self.source {
-            Source::Text(text) => {
-                let rest = text.split_off(text.len().min(PIECE));
-                let piece = std::mem::replace(text, rest);
-                (!piece.is_empty()).then_some(piece)
+            Source::Text(_) => self.cut(),
+            Source::Kernel(reading) => {
+                let told = timeout(KERNEL, reading).await;
+                let (source, code) = match told {
+                    Ok(Ok(text)) => (Source::Text(text), self.code),
+                    Ok(Err(_)) | Err(_) => {
+                        self.stderr.push_str("pact: cap: the kernel does not answer about its devices\n");
+                        (Source::Text(Vec::new()), ExitCode::General.number())
+                    }
+                };
+                (self.source, self.code) = (source, code);
+                self.cut()
             }
             Source::One(one) => {
                 let told = one.text().await.map_err(|error| error.to_string());
@@ -108,6 +127,14 @@ impl Answer {
                 }
             },
         }
+    }
+
+    /// The next piece of a text.
+    fn cut(&mut self) -> Option<Vec<u8>> {
+        let Source::Text(text) = &mut self.source else { return None };
+        let rest = text.split_off(text.len().min(PIECE));
+        let piece = std::mem::replace(text, rest);
+        (!piece.is_empty()).then_some(piece)
     }
 
     /// What it complains of, and its status, once all pieces were taken.
@@ -144,6 +171,7 @@ impl Session<'_> {
                 let status = condition::status(self.node);
                 Answer::text(self.format.whole(|| view::status(&status, style), || view::status_value(&status)))
             }
+            Command::Cap(_) => self.cap(style),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
             // A line that begins so is refused before it is permitted.
@@ -156,6 +184,19 @@ impl Session<'_> {
             // A prompt leaves by itself; anywhere else there is nothing to leave.
             Command::Exit => Answer::text(String::new()),
         }
+    }
+
+    fn cap(&self, style: Style) -> Answer {
+        let Some(place) = Reading::begin() else {
+            return Answer::failed(ExitCode::General, "cap: the kernel does not answer about its devices");
+        };
+        let (node, layers) = (self.node.place.node.to_string(), self.node.sandbox.layers.clone());
+        let format = self.format;
+        Answer::of(Source::Kernel(spawn_blocking(move || {
+            let found = Capabilities { node, layers, ..hardware::read(Path::new("/")) };
+            drop(place);
+            format.whole(|| view::cap(&found, style), || view::cap_value(&found)).into_bytes()
+        })))
     }
 
     fn whoami(&self) -> Answer {
@@ -182,6 +223,25 @@ impl Session<'_> {
             Ok(text) => Answer::text(text),
             Err(message) => Answer::failed(ExitCode::General, &message),
         }
+    }
+}
+
+/// A place among those who read the kernel's files at a time: a device that is ill holds its reader for ever.
+struct Reading;
+
+static READING: AtomicUsize = AtomicUsize::new(0);
+
+impl Reading {
+    fn begin() -> Option<Self> {
+        let before = READING.fetch_add(1, Ordering::Relaxed);
+        let place = Self;
+        (before < READERS).then_some(place)
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        READING.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

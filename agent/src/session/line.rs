@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use pact_policy::{Judged, Permitted, judge};
-use pact_proto::command::{Command, StatusArguments};
+use pact_proto::command::{CapArguments, Command, StatusArguments};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed};
 use pact_proto::model::entry::{Body, LineOutcome};
@@ -168,7 +168,9 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
     let name = command.name();
     match command {
         Command::Exec(_) | Command::Shell(_) => Some(format!("{name}: from a node there is no way to another")),
-        Command::Status(StatusArguments { node: Some(node), .. }) if node != here => {
+        Command::Status(StatusArguments { node: Some(node), .. }) | Command::Cap(CapArguments { node: Some(node) })
+            if node != here =>
+        {
             Some(format!("{name}: this is {here}, and from here there is no way to {node}"))
         }
         Command::Status(StatusArguments { vcluster: Some(vcluster), .. }) => {
@@ -179,6 +181,7 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
             Some(format!("{name}: the journal answers it, and is not asked from a node"))
         }
         Command::Status(_)
+        | Command::Cap(_)
         | Command::Log(_)
         | Command::Watch(_)
         | Command::Whoami

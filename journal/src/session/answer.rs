@@ -133,7 +133,7 @@ impl Session<'_> {
             // Nothing to leave: the client does.
             Command::Exit => String::new(),
             // Refused before.
-            Command::Completions(_) | Command::Exec(_) | Command::Shell(_) => {
+            Command::Cap(_) | Command::Completions(_) | Command::Exec(_) | Command::Shell(_) => {
                 return Err(failed("the journal starts no program"));
             }
         };

@@ -99,6 +99,10 @@ impl Session<'_> {
                 let hint = "`status NODE` from a workstation, or `status --vcluster NAME`";
                 Err(Refusal::new(line, ExitCode::General, message, hint))
             }
+            Command::Cap(_) => {
+                let hint = "`cap NODE` from a workstation";
+                Err(Refusal::new(line, ExitCode::General, "cap: of which node?", hint))
+            }
             Command::Completions(_) | Command::Exec(_) | Command::Shell(_) => {
                 let message = format!("{}: the journal does not answer it", command.name());
                 Err(Refusal::new(line, ExitCode::Policy, message, "name a node, as in `pact exec NODE -- …`"))
