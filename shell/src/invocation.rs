@@ -174,7 +174,7 @@ enum Way {
 }
 
 fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
-    let parsed = parse_words(words.to_vec())
+    let parsed = parse_words(without_line(words))
         .map_err(|unreadable| Unusable::new(unreadable.message().clone(), unreadable.hint().clone()))?;
     let Head::Command(stage) = parsed.head() else { return Ok(Way::Agent) };
     let asked = match stage.command() {
@@ -200,6 +200,17 @@ fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
         Command::Help(_) | Command::Exit => return Ok(Way::Agent),
     };
     Ok(Way::Remote(asked))
+}
+
+/// The words without the line of `exec`, which the node reads, judges and has on record, whatever is in it.
+fn without_line(words: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let behind = words.iter().position(|word| word == b"--").map_or(words.len(), |at| at + 1);
+    let is_exec = words.first().is_some_and(|word| word == b"exec");
+    if !is_exec || behind == words.len() {
+        return words.to_vec();
+    }
+    let placeholder = b"-".to_vec();
+    words[..behind].iter().cloned().chain([placeholder]).collect()
 }
 
 /// Whether these words ask for help, of whatever.

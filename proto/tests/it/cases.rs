@@ -10,30 +10,36 @@ use std::path::Path;
 /// Runs every case of a file.
 pub(crate) fn check(path: &Path, answer: impl Fn(&[u8]) -> String) {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let (mut came, mut cases) = (String::new(), 0);
+    assert!(!all_typed(&text).is_empty(), "{}: it holds no case", path.display());
+    let mut came = String::new();
     for block in text.split("\n\n") {
         for line in block.trim_matches('\n').lines() {
-            let typed = match (line.strip_prefix("> "), line.strip_prefix("x> ")) {
-                (Some(typed), _) => typed.as_bytes().to_vec(),
-                (_, Some(escaped)) => unescape(escaped),
-                _ if line.starts_with('#') => {
-                    came.push_str(line);
-                    came.push('\n');
-                    continue;
-                }
-                _ => continue,
-            };
-            cases += 1;
+            if line.starts_with('#') {
+                came.push_str(line);
+                came.push('\n');
+            }
+            let Some(typed) = typed(line) else { continue };
             writeln!(came, "{line}\n{}", answer(&typed).trim_end()).unwrap();
         }
         came.push('\n');
     }
     let came = format!("{}\n", came.trim_end());
-    assert!(cases > 0, "{}: it holds no case", path.display());
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(path, &came).unwrap();
     }
     compare(path, &text, &came);
+}
+
+/// What is typed in the cases of a file, one after the other.
+pub(crate) fn all_typed(text: &str) -> Vec<Vec<u8>> {
+    text.lines().filter_map(typed).collect()
+}
+
+fn typed(line: &str) -> Option<Vec<u8>> {
+    match (line.strip_prefix("> "), line.strip_prefix("x> ")) {
+        (Some(typed), _) => Some(typed.as_bytes().to_vec()),
+        (_, escaped) => escaped.map(unescape),
+    }
 }
 
 /// Compares a whole file with what came.

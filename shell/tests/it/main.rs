@@ -2,6 +2,10 @@
 //! record.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "what checks and blesses them is for the crates whose they are")]
+#[path = "../../../proto/tests/it/cases.rs"]
+mod cases;
+mod conversations;
 mod hostile;
 #[expect(dead_code, reason = "the terminal is for the control, which is one of the agent's tests")]
 #[path = "../../../agent/tests/it/hostile.rs"]

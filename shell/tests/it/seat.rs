@@ -14,6 +14,7 @@ pub(crate) const PROMPT: &str = "pact:node042> ";
 pub(crate) const ENTER: &str = "\r";
 pub(crate) const CTRL_C: &str = "\x03";
 pub(crate) const CTRL_D: &str = "\x04";
+const CTRL_L: &str = "\x0c";
 pub(crate) const UP: &str = "\x1b[A";
 pub(crate) const TAB: &str = "\t";
 
@@ -78,6 +79,15 @@ impl Seat {
             terminal.screen().cursor_position().0 >= row && is_at(terminal, PROMPT)
         });
         self.row = self.terminal.screen().cursor_position().0;
+    }
+
+    /// Clears the screen at a prompt.
+    pub(crate) fn clear(&mut self) {
+        self.keys(CTRL_L);
+        self.until("a prompt at the top", |terminal| {
+            terminal.screen().cursor_position().0 == 0 && is_at(terminal, PROMPT)
+        });
+        self.row = 0;
     }
 
     /// Types a line; what it shows before the next prompt.
