@@ -103,7 +103,7 @@ impl Spool {
     ) -> Result<Self, DiskError> {
         let durability = room::durability(&settings.directory)?;
         let (mut store, open) = store::Store::open(settings)?;
-        open.close(&mut store)?;
+        recover::close(open, &mut store)?;
         let (writer, jobs) = std::sync::mpsc::channel();
         let (unwritten, queue) = (Arc::new(AtomicU64::new(0)), Arc::<writer::Queue>::default());
         let spool = Self {

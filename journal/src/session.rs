@@ -10,6 +10,7 @@ mod inbound;
 mod line;
 mod opening;
 mod search;
+pub(crate) mod unfinished;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -19,7 +19,7 @@ use crate::pace::Pace;
 use crate::registry::Registry;
 use crate::revoked::Revoked;
 use crate::serve::{Door, Rooms};
-use crate::session::Sessions;
+use crate::session::{Sessions, unfinished};
 use crate::storage::Failed;
 use crate::tls::{self, Member, TlsError};
 use crate::uplink::Uplinks;
@@ -49,6 +49,9 @@ pub enum ServiceError {
     /// The files.
     #[error("journal: {0}")]
     Journal(#[from] Failed),
+    /// What the member says itself.
+    #[error("journal: it cannot write that it began: {0}")]
+    Unrecorded(String),
     /// The runtime.
     #[error("runtime: {0}")]
     Io(#[from] std::io::Error),
@@ -78,6 +81,9 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
             say("a development key is configured: whoever has it is anybody; a site that works has none");
         }
         let own = Own::new(Arc::clone(&journal));
+        let unfinished = unfinished::look(&journal).map_err(|error| journal.stop(error))?;
+        let begun = unfinished::end(unfinished, &own).await;
+        begun.map_err(|why| ServiceError::Unrecorded(why.to_string()))?;
         let (pace, speaks) = (Pace::new(access::PLACES_A_SECOND), Arc::clone(&voice));
         let access = Access { issuers, signer, registry, revoked, own, voice: speaks, pace };
         let access = Arc::new(access);

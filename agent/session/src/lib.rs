@@ -8,9 +8,11 @@ mod opening;
 mod outbound;
 mod pace;
 mod refusal;
+mod unfinished;
 
 pub use inbound::{Broken, next, renew, ticket};
 pub use opening::{columns, new_id, style};
 pub use outbound::{ClientGone, Outbound, PLACES};
 pub use pace::Pace;
 pub use refusal::Refusal;
+pub use unfinished::Unfinished;

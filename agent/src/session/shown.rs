@@ -46,6 +46,7 @@ impl One {
                     | Body::SessionOpened { .. }
                     | Body::SessionClosed { .. }
                     | Body::AgentStarted { .. }
+                    | Body::MemberStarted { .. }
                     | Body::RecordsLost { .. }
                     | Body::UplinkRejected { .. }
                     | Body::Revoked { .. }

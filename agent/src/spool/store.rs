@@ -8,11 +8,11 @@ use std::path::Path;
 
 use pact_files::{Disk, DiskError, disk::guard};
 use pact_proto::model::{Entry, NodeName, SpoolEpoch, SpoolNumber};
+use pact_session::Unfinished;
 use tokio::sync::watch;
 
 use super::piece::{self, Records};
 use super::read::Reader;
-use super::recover::Open;
 use super::{Draft, Settings, room};
 
 /// The open spool; the one writer has it.
@@ -25,7 +25,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn open(settings: &Settings) -> Result<(Self, Open), DiskError> {
+    pub(super) fn open(settings: &Settings) -> Result<(Self, Unfinished), DiskError> {
         let disk = Disk::open(&settings.directory)?;
         let entries = disk.tree("entries")?;
         let (last, open) = guard(disk.path(), || check(&entries, &disk, &settings.node))?;
@@ -74,10 +74,10 @@ fn epoch(disk: &Disk) -> SpoolEpoch {
 }
 
 /// Reads every record once.
-fn check(entries: &sled::Tree, disk: &Disk, node: &NodeName) -> Result<(SpoolNumber, Open), DiskError> {
+fn check(entries: &sled::Tree, disk: &Disk, node: &NodeName) -> Result<(SpoolNumber, Unfinished), DiskError> {
     let path = disk.path();
     let mut last = 0u64;
-    let mut open = Open::default();
+    let mut open = Unfinished::default();
     let pieces = entries.iter().map(|found| found.map_err(|e| DiskError::refused(path, e)));
     for record in Records::new(pieces, false, path.to_owned()) {
         let (number, value) = record?;

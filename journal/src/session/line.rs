@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use pact_files::failpoint;
 use pact_policy::{Judged, Permitted, judge_at_journal, judge_for_node};
 use pact_proto::command::{Command, StatusArguments};
 use pact_proto::exit::ExitCode;
@@ -124,6 +125,7 @@ impl Session<'_> {
         if let Err(why) = self.record(id, Some(hash), reason, Body::Line(recorded(permitted, stage))).await {
             return Err(self.not_on_record(id, &why).await);
         }
+        failpoint::hit("after-record");
         let accepted = v1::Accepted { line_id: id.0, ..v1::Accepted::default() };
         self.out.send(Reply::Accepted(accepted)).await?;
         let begun = Instant::now();
@@ -137,6 +139,7 @@ impl Session<'_> {
             truncated: false,
             exit_code: ended.code,
         };
+        failpoint::hit("before-outcome");
         let on_record = self.record(id, None, "", Body::Outcome(outcome)).await;
         if let (Err(why), None) = (on_record, &ended.over) {
             let text = format!("how the line ended is not on record: {why}");

@@ -124,6 +124,7 @@ impl Origin {
             | Body::Outcome(_)
             | Body::Output(_)
             | Body::AgentStarted { .. }
+            | Body::MemberStarted { .. }
             | Body::RecordsLost { .. } => Ok(()),
         }
     }

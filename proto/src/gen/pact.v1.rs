@@ -159,7 +159,10 @@ pub struct Entry {
     pub request_hash: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "15")]
     pub credential: ::core::option::Option<Credential>,
-    #[prost(oneof = "entry::Body", tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30")]
+    #[prost(
+        oneof = "entry::Body",
+        tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31"
+    )]
     pub body: ::core::option::Option<entry::Body>,
 }
 /// Nested message and enum types in `Entry`.
@@ -189,6 +192,8 @@ pub mod entry {
         Revoked(super::Revoked),
         #[prost(message, tag = "30")]
         TokenRefused(super::TokenRefused),
+        #[prost(message, tag = "31")]
+        MemberStarted(super::MemberStarted),
     }
 }
 #[allow(clippy::all)]
@@ -338,6 +343,13 @@ pub struct AgentStarted {
     /// The layers of the sandbox that hold on this node.
     #[prost(string, repeated, tag = "2")]
     pub layers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A member of the journal began to serve. What its sessions had left open before is ended before this.
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MemberStarted {
+    #[prost(string, tag = "1")]
+    pub version: ::prost::alloc::string::String,
 }
 /// The spool was full for a while: this many records were kept in memory, and this many more only counted.
 #[allow(clippy::all)]

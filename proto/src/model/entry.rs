@@ -129,6 +129,11 @@ pub enum Body {
         /// Layers of the sandbox that hold.
         layers: Vec<String>,
     },
+    /// The member of the journal that vouches for this began to serve.
+    MemberStarted {
+        /// Of the program.
+        version: String,
+    },
     /// So many records could not be kept while the disk was full.
     RecordsLost {
         /// How many.
@@ -298,6 +303,7 @@ impl Body {
             Self::Refused(_) => Kind::Refused,
             Self::Outcome(_) => Kind::Outcome,
             Self::AgentStarted { .. } => Kind::Agent,
+            Self::MemberStarted { .. } => Kind::Member,
             Self::RecordsLost { .. } => Kind::Lost,
             Self::UplinkRejected { .. } => Kind::Rejected,
             Self::Output(_) => Kind::Output,

@@ -37,6 +37,7 @@ pub fn entry_value(number: u64, entry: &Entry) -> Value {
         Body::SessionOpened { .. }
         | Body::SessionClosed { .. }
         | Body::AgentStarted { .. }
+        | Body::MemberStarted { .. }
         | Body::RecordsLost { .. }
         | Body::UplinkRejected { .. }
         | Body::Output(_)
@@ -81,7 +82,7 @@ fn paint(kind: Kind, style: Style) -> Paint {
         Kind::Line => Color::Green.normal(),
         Kind::Refused | Kind::Lost | Kind::Rejected | Kind::Revoked | Kind::Denied => Color::Red.normal(),
         Kind::Outcome => Color::Cyan.normal(),
-        Kind::Session | Kind::End | Kind::Agent | Kind::Output => plain.dimmed(),
+        Kind::Session | Kind::End | Kind::Agent | Kind::Member | Kind::Output => plain.dimmed(),
     }
 }
 
@@ -113,6 +114,7 @@ pub(super) fn what(body: &Body) -> String {
         Body::AgentStarted { version, layers } => {
             format!("pact-agent {} with {}", escape(version.as_bytes()), escape(layers.join(", ").as_bytes()))
         }
+        Body::MemberStarted { version } => format!("pact-journal {}", escape(version.as_bytes())),
         Body::RecordsLost { counted } => format!("{counted} records could not be kept while the disk was full"),
         Body::UplinkRejected { node, number: SpoolNumber(0), reason } => {
             format!("the journal did not take what {node} sent: {}", escape(reason.as_bytes()))

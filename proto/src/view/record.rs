@@ -69,6 +69,7 @@ fn typed(entry: &Entry) -> &[u8] {
         | Body::SessionClosed { .. }
         | Body::Outcome(_)
         | Body::AgentStarted { .. }
+        | Body::MemberStarted { .. }
         | Body::RecordsLost { .. }
         | Body::UplinkRejected { .. }
         | Body::Output(_)
@@ -116,6 +117,7 @@ fn output(entry: &Entry, pieces: &[OutputKept], stream: OutputStream, name: &str
             | Body::Line(_)
             | Body::Refused(_)
             | Body::AgentStarted { .. }
+            | Body::MemberStarted { .. }
             | Body::RecordsLost { .. }
             | Body::UplinkRejected { .. }
             | Body::Output(_)

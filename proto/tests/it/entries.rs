@@ -62,6 +62,7 @@ fn body() -> impl Strategy<Value = Body> {
         outcome(),
         (any::<String>(), prop::collection::vec(any::<String>(), 0..3))
             .prop_map(|(version, layers)| Body::AgentStarted { version, layers }),
+        any::<String>().prop_map(|version| Body::MemberStarted { version }),
         any::<u64>().prop_map(|counted| Body::RecordsLost { counted }),
         (any::<u64>(), any::<String>()).prop_map(|(number, reason)| {
             Body::UplinkRejected { node: "n2".parse().unwrap(), number: SpoolNumber(number), reason }

@@ -139,6 +139,7 @@ fn entries() -> Vec<Entry> {
         (0, Body::SessionClosed { reason: "left".into() }),
         (0, rejected(0, "a message of 5 MiB")),
         (0, rejected(7, "entry 5 must come first\x1b[2J")),
+        (0, Body::MemberStarted { version: "0.1.0\x1b[2J".into() }),
     ];
     (1..).zip(bodies).map(|(number, (line, body))| entry(number, line, body)).collect()
 }

@@ -5,8 +5,9 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use crate::node::{Account, until};
+use crate::node::{Account, PATIENCE, until};
 use crate::remote::{OPS, Workstation, said, started};
+use crate::site::Site;
 
 const ADMIN: &[&str] = &["pact-platform-admin"];
 
@@ -257,4 +258,36 @@ fn one_entry_is_shown_whole_to_whoever_may_see_it() {
         );
         assert_eq!(code, Some(1));
     }
+}
+
+/// Whatever it dies over, what it had begun is ended on record when it comes back, once.
+#[test]
+fn a_journal_that_is_killed_ends_what_its_sessions_had_open() {
+    let mut site = Site::new();
+    let points =
+        ["after-record", "before-outcome", "before-sync:9", "before-head:9", "before-apply:9", "after-apply:9"];
+    for point in points {
+        site.start_journal(point);
+        let deadline = Instant::now() + PATIENCE;
+        while !site.journal_has_ended() {
+            assert!(Instant::now() < deadline, "{point} was not reached");
+            Workstation::of(&site, "alice@example.org", OPS).run(&["log", "-n", "3"]);
+        }
+    }
+    let records = site.all_records();
+    let of = |kind: &str, reason: &str| -> Vec<String> {
+        let is_it = |record: &&String| record.contains(&format!(" {kind} ")) && record.contains(reason);
+        let id = |record: &String| record.split_once('[').unwrap().1.split_once(']').unwrap().0.to_owned();
+        let mut ids: Vec<_> = records.iter().filter(is_it).map(id).collect();
+        ids.sort();
+        ids
+    };
+    let (lines, sessions) = (of("LINE", ""), of("SESSION", ""));
+    assert!(lines.len() >= 2 && sessions.len() >= 2, "{records:#?}");
+    assert_eq!(lines, of("OUTCOME", ""), "{records:#?}");
+    assert_eq!(sessions, of("END", ""), "{records:#?}");
+    assert!(of("OUTCOME", "the journal stopped before it was over").len() >= 2, "{records:#?}");
+    let begins = records.iter().filter(|record| record.contains(" MEMBER ")).count();
+    assert_eq!(begins, points.len() + 1, "{records:#?}");
+    assert_eq!(site.all_records().len(), records.len() + 1, "who comes back a second time has nothing to end");
 }

@@ -229,6 +229,7 @@ fn body(body: &Body) -> v1::entry::Body {
         Body::AgentStarted { version, layers } => {
             Wire::AgentStarted(v1::AgentStarted { version: version.clone(), layers: layers.clone() })
         }
+        Body::MemberStarted { version } => Wire::MemberStarted(v1::MemberStarted { version: version.clone() }),
         Body::RecordsLost { counted } => Wire::RecordsLost(v1::RecordsLost { counted: *counted }),
         Body::UplinkRejected { node, number, reason } => Wire::UplinkRejected(v1::UplinkRejected {
             node: node.to_string(),
@@ -272,6 +273,7 @@ fn read_body(wire: v1::entry::Body) -> Result<Body, BadEntry> {
         }),
         Wire::Outcome(outcome) => Body::Outcome(read_outcome(outcome)?),
         Wire::AgentStarted(started) => Body::AgentStarted { version: started.version, layers: started.layers },
+        Wire::MemberStarted(started) => Body::MemberStarted { version: started.version },
         Wire::RecordsLost(lost) => Body::RecordsLost { counted: lost.counted },
         Wire::UplinkRejected(rejected) => Body::UplinkRejected {
             node: rejected.node.parse().map_err(|_| BadEntry::Field("node that was rejected"))?,

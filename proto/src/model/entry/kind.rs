@@ -20,6 +20,8 @@ pub enum Kind {
     Outcome,
     /// The agent began to serve.
     Agent,
+    /// A member of the journal began to serve.
+    Member,
     /// Records that could not be kept.
     Lost,
     /// Records that a member of the journal did not take.
@@ -34,13 +36,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Session,
         Self::End,
         Self::Line,
         Self::Refused,
         Self::Outcome,
         Self::Agent,
+        Self::Member,
         Self::Lost,
         Self::Rejected,
         Self::Output,
@@ -57,6 +60,7 @@ impl Kind {
             Self::Refused => "REFUSED",
             Self::Outcome => "OUTCOME",
             Self::Agent => "AGENT",
+            Self::Member => "MEMBER",
             Self::Lost => "LOST",
             Self::Rejected => "REJECT",
             Self::Output => "OUTPUT",
@@ -69,7 +73,7 @@ impl Kind {
 /// A kind that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a kind of entry: one of SESSION, END, LINE, REFUSED, OUTCOME, AGENT, LOST, REJECT, OUTPUT, REVOKE, DENIED"
+    "{0:?} is not a kind of entry: one of SESSION, END, LINE, REFUSED, OUTCOME, AGENT, MEMBER, LOST, REJECT, OUTPUT, REVOKE, DENIED"
 )]
 pub struct InvalidKind(pub String);
 

@@ -62,6 +62,7 @@ fn bodies() -> Vec<Body> {
         outcome(End::Finished),
         outcome(End::Interrupted("client vanished".into())),
         outcome(End::Failed("no such file".into())),
+        Body::MemberStarted { version: "0.1.0".into() },
         Body::AgentStarted { version: "0.1.0".into(), layers: vec!["landlock abi 7".into()] },
         Body::RecordsLost { counted: 3 },
         Body::UplinkRejected { node: "node042".parse().unwrap(), number: SpoolNumber(7), reason: "a gap".into() },

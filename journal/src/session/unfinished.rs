@@ -1,0 +1,56 @@
+//! What the member left open when it died: its sessions with persons, and their lines.
+//!
+//! **Invariant:** when this has returned, every line of an earlier life of the member has exactly one outcome and every
+//! session one end; it is done before anybody is served, so that what is open later is of this life.
+
+use pact_proto::model::entry::{Body, Via};
+use pact_proto::model::{Entry, Scope};
+use pact_session::Unfinished;
+
+use crate::entry::Index;
+use crate::error::JournalError;
+use crate::journal::Journal;
+use crate::own::{Draft, Own, Unrecorded};
+
+const WHY: &str = "the journal stopped before it was over";
+
+/// What is open, of what this member vouches for, since it began to serve the last time.
+pub(crate) fn look(journal: &Journal) -> Result<Unfinished, JournalError> {
+    let reader = journal.reader();
+    let me = Via::Member(journal.members().me.0.to_string());
+    let mut seen = Vec::new();
+    for committed in reader.by(Index::SCOPE, Scope::Global.to_string().as_bytes()).rev() {
+        // What a later version wrote is none of this one's sessions.
+        let Ok(entry) = Entry::decode(&committed?.item.payload) else { continue };
+        if entry.via != me {
+            continue;
+        }
+        if matches!(entry.body, Body::MemberStarted { .. }) {
+            break;
+        }
+        seen.push(entry);
+    }
+    let mut unfinished = Unfinished::default();
+    seen.into_iter().rev().for_each(|entry| unfinished.see(entry));
+    Ok(unfinished)
+}
+
+/// Puts on record that it is over, and that the member begins.
+pub(crate) async fn end(unfinished: Unfinished, own: &Own) -> Result<(), Unrecorded> {
+    let ends = unfinished.ends(WHY).into_iter().map(|(begun, body)| Draft {
+        scope: begun.scope,
+        author: begun.author,
+        session: begun.session,
+        line: begun.line,
+        message: String::new(),
+        policy_version: begun.policy_version,
+        request_hash: None,
+        credential: begun.credential,
+        body,
+    });
+    let started = Draft::new(own.author(), Body::MemberStarted { version: env!("CARGO_PKG_VERSION").to_owned() });
+    for draft in ends.chain([started]) {
+        own.record(draft).await?;
+    }
+    Ok(())
+}
