@@ -187,7 +187,7 @@ fn the_past_is_not_written_anew() {
         other.author = "bob@example.org".parse().unwrap();
         uplink.send(Raw::batch(vec![entry("n1", 7, 2).encode(), other.encode()])).await.unwrap();
         let refused = uplink.refused().await.unwrap();
-        assert_eq!(refused, (0, 3, "it is not what came under its number before, which is record 3".to_owned()));
+        assert_eq!(refused, (0, 3, "it is not what came under its number before, which is record 4".to_owned()));
     });
     member.stop();
     let records = site.records();

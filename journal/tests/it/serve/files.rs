@@ -55,7 +55,7 @@ fn verify_says_where_the_chain_ends() {
     let site = with_records();
     let output = verify(&[], &site.path("data"));
     let said = String::from_utf8(output.stdout).unwrap();
-    let hash = said.trim_end().strip_prefix("journal \"pact\": 20 records, the last has hash ");
+    let hash = said.trim_end().strip_prefix("journal \"pact\": 21 records, the last has hash ");
     assert!(hash.is_some_and(|hash| hash.len() == 64), "{said}");
     let output = verify(&[], &site.path("nothing"));
     assert_eq!(output.status.code(), Some(1));
@@ -73,7 +73,7 @@ fn verify_says_where_the_chain_ends() {
     let output = verify(&[], &site.path("data"));
     let (said, noted) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     let is_more = noted.contains(" of the log are not among these records");
-    assert!(output.status.success() && is_more != said.starts_with("journal \"pact\": 25 "), "{said}{noted}");
+    assert!(output.status.success() && is_more != said.starts_with("journal \"pact\": 27 "), "{said}{noted}");
     let member = site.start();
     let output = verify(&["--list"], &site.path("data"));
     assert!(String::from_utf8(output.stderr).unwrap().contains("in use by another process"));
