@@ -4,11 +4,14 @@
 //! **Why:** turns, because a machine's mood lasts for seconds: what is measured one after the other is measured on two
 //! machines.
 
+mod appends;
 mod figure;
 mod keys;
 mod lines;
 mod machine;
+mod peer;
 mod prompt;
+mod remote;
 
 use std::path::Path;
 
@@ -19,6 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::machine::{kernel, must_be_root, programs};
 use crate::node::{Build, Node, Setup};
 use crate::root;
+use crate::run::cargo;
 use crate::say::{say, show};
 use figure::Figure;
 use machine::Machine;
@@ -33,10 +37,12 @@ struct Report {
 pub(crate) fn run(json: Option<&Path>) -> Result<()> {
     must_be_root("the bench")?;
     programs::ensure(true)?;
+    programs::ensure_peers()?;
     kernel::ensure()?;
     let interrupt = Interrupt::watch()?;
     say("xtask: building pact and pact-agent as they are released");
     let built = Build::Release.make()?;
+    cargo(&["build", "--release", "--package", "pact-journal", "--example", "appends"])?;
     interrupt.check()?;
     let machine = Machine::look()?;
     let figures = measure(&built, &interrupt)?;
@@ -61,5 +67,9 @@ fn measure(built: &Path, interrupt: &Interrupt) -> Result<Vec<Figure>> {
     drop(node);
     say(format!("xtask: a node with {} programs: keystrokes", keys::NAMES));
     figures.push(keys::measure(built, interrupt)?);
+    say("xtask: a workstation, a node and sshd on loopback");
+    figures.extend(remote::measure(built, interrupt)?);
+    say("xtask: appends to a journal");
+    figures.extend(appends::measure(&built.join("examples/appends"), interrupt)?);
     Ok(figures)
 }

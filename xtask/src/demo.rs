@@ -4,7 +4,6 @@
 
 mod play;
 mod script;
-mod stage;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -19,9 +18,9 @@ use crate::interrupt::Interrupt;
 use crate::machine::{kernel, must_be_root, programs};
 use crate::node::{Account, Build, NAME};
 use crate::say::say;
+use crate::stage::Stage;
 use crate::wait;
 use script::Script;
-use stage::Stage;
 
 /// From where somebody comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

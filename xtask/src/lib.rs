@@ -16,6 +16,8 @@ pub mod node;
 mod run;
 mod say;
 pub mod site;
+mod soak;
+mod stage;
 pub mod terminal;
 mod test;
 mod tidy;
@@ -23,6 +25,7 @@ pub mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use demo::Way;
 use error::{Error, Result};
@@ -37,7 +40,8 @@ const USAGE: &str = "usage: cargo xtask <task>
   tidy                         the rules of the house
   gen [--check]                Rust from the .proto files
   man DIR                      the man pages of pact and its commands
-  bench [--json FILE]          figures, each beside its peer";
+  bench [--json FILE]          figures, each beside its peer
+  soak [SECONDS]               the journal away for ten minutes while sessions work, then back: is all there?";
 
 /// Runs a task by its words, and tells what went wrong.
 pub fn run(args: &[String]) -> ExitCode {
@@ -58,6 +62,8 @@ fn task(args: &[String]) -> Result<()> {
         ["demo", "--script", file] => demo::script(Path::new(file)),
         ["bench"] => bench::run(None),
         ["bench", "--json", file] => bench::run(Some(Path::new(file))),
+        ["soak"] => soak::run(Duration::from_secs(600)),
+        ["soak", seconds] => soak::run(Duration::from_secs(number(seconds)?)),
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
         ["test", rest @ ..] => test::run(rest),
@@ -66,6 +72,10 @@ fn task(args: &[String]) -> Result<()> {
         ["gen", "--check"] => r#gen::check(),
         _ => Err(Error::failed(USAGE)),
     }
+}
+
+fn number(word: &str) -> Result<u64> {
+    word.parse().map_err(|_| Error::failed(format!("`{word}` is no number of seconds")))
 }
 
 /// The top of the work tree.

@@ -1,25 +1,47 @@
-//! Times, what they are compared with, and what was to be reached.
+//! Samples, what they are compared with, and what was to be reached.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Times of one thing, in milliseconds.
-#[derive(Serialize)]
-pub(super) struct Times {
-    name: &'static str,
-    n: usize,
-    median_ms: f64,
-    p90_ms: f64,
-    p99_ms: f64,
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) enum Unit {
+    /// Of time.
+    #[serde(rename = "ms")]
+    Milliseconds,
+    /// Of memory.
+    #[serde(rename = "MiB")]
+    Mebibytes,
+    /// Of anything in a second: more is better.
+    #[serde(rename = "1/s")]
+    ASecond,
 }
 
-impl Times {
-    pub(super) fn of(name: &'static str, samples: &[Duration]) -> Self {
-        let mut ms: Vec<f64> = samples.iter().map(|time| to_places(time.as_secs_f64() * 1000.0)).collect();
-        ms.sort_by(f64::total_cmp);
-        let at = |percent: usize| ms.get((ms.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(f64::NAN);
-        Self { name, n: ms.len(), median_ms: at(50), p90_ms: at(90), p99_ms: at(99) }
+/// Samples of one thing.
+#[derive(Serialize)]
+pub(super) struct Samples {
+    name: String,
+    n: usize,
+    median: f64,
+    p90: f64,
+    p99: f64,
+}
+
+impl Samples {
+    /// Times, in milliseconds.
+    pub(super) fn times(name: impl Into<String>, samples: &[Duration]) -> Self {
+        Self::of(name, samples.iter().map(|time| time.as_secs_f64() * 1000.0))
+    }
+
+    /// In whatever unit.
+    pub(super) fn of(name: impl Into<String>, samples: impl IntoIterator<Item = f64>) -> Self {
+        let mut samples: Vec<f64> = samples.into_iter().map(to_places).collect();
+        samples.sort_by(f64::total_cmp);
+        let at = |percent: usize| {
+            samples.get((samples.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(f64::NAN)
+        };
+        Self { name: name.into(), n: samples.len(), median: at(50), p90: at(90), p99: at(99) }
     }
 }
 
@@ -27,20 +49,25 @@ impl Times {
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Target {
-    /// So many milliseconds more than the peer, by the medians.
-    MoreMs(f64),
-    /// So many times the peer, by the medians.
+    /// So much more than the peer, by the medians.
+    More(f64),
+    /// At most so many times the peer, by the medians.
     Times(f64),
-    /// So many milliseconds at the 99th percentile.
-    P99Ms(f64),
+    /// At most so much, at the 99th percentile.
+    P99(f64),
+    /// At most so much, by the median.
+    Median(f64),
+    /// Nothing: the ratio is stated.
+    Stated,
 }
 
 /// One line of the table.
 #[derive(Serialize)]
 pub(super) struct Figure {
-    name: &'static str,
-    ours: Times,
-    peer: Times,
+    name: String,
+    unit: Unit,
+    ours: Samples,
+    peer: Samples,
     /// Ours over the peer's, by the medians.
     ratio: f64,
     target: Target,
@@ -48,22 +75,31 @@ pub(super) struct Figure {
 }
 
 impl Figure {
-    pub(super) fn new(name: &'static str, ours: Times, peer: Times, target: Target) -> Self {
+    pub(super) fn new(name: impl Into<String>, unit: Unit, ours: Samples, peer: Samples, target: Target) -> Self {
         let is_reached = match target {
-            Target::MoreMs(most) => ours.median_ms - peer.median_ms <= most,
-            Target::Times(most) => ours.median_ms <= peer.median_ms * most,
-            Target::P99Ms(most) => ours.p99_ms <= most,
+            Target::More(most) => ours.median - peer.median <= most,
+            Target::Times(most) => ours.median <= peer.median * most,
+            Target::P99(most) => ours.p99 <= most,
+            Target::Median(most) => ours.median <= most,
+            Target::Stated => true,
         };
-        Self { name, ratio: to_places(ours.median_ms / peer.median_ms), ours, peer, target, is_reached }
+        Self { name: name.into(), unit, ratio: to_places(ours.median / peer.median), ours, peer, target, is_reached }
     }
 
     fn reached(&self) -> String {
         let verdict = if self.is_reached { "reached" } else { "not reached" };
-        let more = self.ours.median_ms - self.peer.median_ms;
+        let more = self.ours.median - self.peer.median;
+        let unit = match self.unit {
+            Unit::Milliseconds => "ms",
+            Unit::Mebibytes => "MiB",
+            Unit::ASecond => "a second",
+        };
         match self.target {
-            Target::MoreMs(most) => format!("{more:+.2} ms, at most +{most} ms: {verdict}"),
+            Target::More(most) => format!("{more:+.2} {unit}, at most +{most} {unit}: {verdict}"),
             Target::Times(most) => format!("{:.2} times, at most {most}: {verdict}", self.ratio),
-            Target::P99Ms(most) => format!("p99 {:.2} ms, at most {most} ms: {verdict}", self.ours.p99_ms),
+            Target::P99(most) => format!("p99 {:.2} {unit}, at most {most} {unit}: {verdict}", self.ours.p99),
+            Target::Median(most) => format!("{:.2} {unit}, at most {most} {unit}: {verdict}", self.ours.median),
+            Target::Stated => format!("{:.2} times, in {unit}", self.ratio),
         }
     }
 }
@@ -73,15 +109,17 @@ fn to_places(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
-/// For people; times in milliseconds.
+/// For people.
 pub(super) fn table(figures: &[Figure]) -> String {
-    let mut text =
-        format!("{:58} {:>5} {:>9} {:>9} {:>9} {:>7}\n", "times in ms", "n", "median", "p90", "p99", "ratio");
+    let mut text = format!(
+        "{:58} {:>5} {:>9} {:>9} {:>9} {:>7}\n",
+        "ms, MiB, or so many a second", "n", "median", "p90", "p99", "ratio"
+    );
     for figure in figures {
         text.push_str(&format!("\n{}\n", figure.name));
         for (times, ratio) in [(&figure.ours, format!("{:.2}", figure.ratio)), (&figure.peer, "1".to_owned())] {
-            let Times { name, n, median_ms, p90_ms, p99_ms } = times;
-            text.push_str(&format!("  {name:56} {n:>5} {median_ms:>9.3} {p90_ms:>9.3} {p99_ms:>9.3} {ratio:>7}\n"));
+            let Samples { name, n, median, p90, p99 } = times;
+            text.push_str(&format!("  {name:56} {n:>5} {median:>9.3} {p90:>9.3} {p99:>9.3} {ratio:>7}\n"));
         }
         text.push_str(&format!("  {}\n", figure.reached()));
     }
@@ -92,27 +130,29 @@ pub(super) fn table(figures: &[Figure]) -> String {
 mod tests {
     use super::*;
 
-    fn times(ms: &[u64]) -> Times {
-        Times::of("x", &ms.iter().map(|ms| Duration::from_millis(*ms)).collect::<Vec<_>>())
+    fn times(ms: &[u64]) -> Samples {
+        Samples::times("x", &ms.iter().map(|ms| Duration::from_millis(*ms)).collect::<Vec<_>>())
     }
 
     #[test]
     fn percentiles_are_of_the_sorted_times() {
         let times = times(&(1..=101).rev().collect::<Vec<_>>());
-        assert_eq!((times.n, times.median_ms, times.p90_ms, times.p99_ms), (101, 51.0, 91.0, 100.0));
+        assert_eq!((times.n, times.median, times.p90, times.p99), (101, 51.0, 91.0, 100.0));
     }
 
     #[test]
     fn a_target_is_reached_or_not() {
         for (target, is_reached) in [
-            (Target::MoreMs(3.0), true),
-            (Target::MoreMs(1.9), false),
+            (Target::More(3.0), true),
+            (Target::More(1.9), false),
             (Target::Times(2.0), true),
             (Target::Times(1.9), false),
-            (Target::P99Ms(4.0), true),
-            (Target::P99Ms(3.9), false),
+            (Target::P99(4.0), true),
+            (Target::P99(3.9), false),
+            (Target::Median(4.0), true),
+            (Target::Median(3.9), false),
         ] {
-            let figure = Figure::new("x", times(&[4]), times(&[2]), target);
+            let figure = Figure::new("x", Unit::Milliseconds, times(&[4]), times(&[2]), target);
             assert_eq!(figure.is_reached, is_reached, "{}", figure.reached());
             assert!(table(&[figure]).contains(if is_reached { ": reached" } else { "not reached" }));
         }

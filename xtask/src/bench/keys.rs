@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::figure::{Figure, Target, Times};
+use super::figure::{Figure, Samples, Target, Unit};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::node::{Account, NAME, Node, Setup};
@@ -41,9 +41,10 @@ pub(super) fn measure(built: &Path, interrupt: &Interrupt) -> Result<Figure> {
     }
     Ok(Figure::new(
         "keystroke to the line drawn again, 10,000 names to complete from",
-        Times::of("pact, with colours and hint", &ours),
-        Times::of("bash --norc -i, which only echoes", &peers),
-        Target::P99Ms(2.0),
+        Unit::Milliseconds,
+        Samples::times("pact, with colours and hint", &ours),
+        Samples::times("bash --norc -i, which only echoes", &peers),
+        Target::P99(2.0),
     ))
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::figure::{Figure, Target, Times};
+use super::figure::{Figure, Samples, Target, Unit};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::node::{Account, Node};
@@ -39,15 +39,17 @@ pub(super) fn measure(node: &Node, interrupt: &Interrupt) -> Result<Vec<Figure>>
     Ok(vec![
         Figure::new(
             "sandboxed start, run and end of a program",
-            Times::of("a line `uname` less a line that starts nothing", &starts),
-            Times::of("posix_spawn of uname, its output read, waited for", &spawns),
-            Target::MoreMs(1.5),
+            Unit::Milliseconds,
+            Samples::times("a line `uname` less a line that starts nothing", &starts),
+            Samples::times("posix_spawn of uname, its output read, waited for", &spawns),
+            Target::More(1.5),
         ),
         Figure::new(
             "a whole line, sent to exit received",
-            Times::of("a line `uname` with its two durable records", &whole),
-            Times::of("two writes of a record's size, each with fdatasync", &syncs),
-            Target::MoreMs(3.0),
+            Unit::Milliseconds,
+            Samples::times("a line `uname` with its two durable records", &whole),
+            Samples::times("two writes of a record's size, each with fdatasync", &syncs),
+            Target::More(3.0),
         ),
     ])
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
 
-use super::figure::{Figure, Target, Times};
+use super::figure::{Figure, Samples, Target, Unit};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::node::{Account, NAME, Node};
@@ -40,8 +40,9 @@ pub(super) fn measure(node: &Node, interrupt: &Interrupt) -> Result<Figure> {
     }
     Ok(Figure::new(
         "start to first prompt on a terminal",
-        Times::of("pact", &ours),
-        Times::of("bash --norc -i", &peers),
+        Unit::Milliseconds,
+        Samples::times("pact", &ours),
+        Samples::times("bash --norc -i", &peers),
         Target::Times(1.0),
     ))
 }

@@ -7,11 +7,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::script::{Prompt, Script, Step};
-use super::stage::Stage;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::node::NAME;
 use crate::say::show;
+use crate::stage::Stage;
 use crate::terminal::Terminal;
 
 /// A line that takes longer has failed.

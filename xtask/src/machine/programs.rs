@@ -36,9 +36,25 @@ const TABLE: &[Needed] = &[
     needed("ip", "iproute2", "is on the whitelist"),
 ];
 
+/// What only the bench starts.
+const PEERS: &[Needed] = &[
+    needed("sshd", "openssh-server", "is what sessions over a network are compared with"),
+    needed("ssh", "openssh-client", "is what sessions over a network are compared with"),
+    needed("ssh-keygen", "openssh-client", "makes keys for ssh and sshd"),
+];
+
 /// Sees to it that every program is there, and installs what is missing unless told not to.
 pub(crate) fn ensure(install: bool) -> Result<()> {
-    let missing = missing(TABLE, &search_path());
+    all(TABLE, install)
+}
+
+/// The same of what the bench compares with.
+pub(crate) fn ensure_peers() -> Result<()> {
+    all(PEERS, true)
+}
+
+fn all(table: &[Needed], install: bool) -> Result<()> {
+    let missing = missing(table, &search_path());
     if missing.is_empty() {
         return Ok(());
     }
@@ -50,7 +66,7 @@ pub(crate) fn ensure(install: bool) -> Result<()> {
         return Err(Error::failed(format!("missing packages: {}", packages.join(" "))));
     }
     install_packages(&packages)?;
-    match self::missing(TABLE, &search_path()).as_slice() {
+    match self::missing(table, &search_path()).as_slice() {
         [] => Ok(()),
         [row, ..] => {
             Err(Error::failed(format!("{} is still missing after {} was installed", row.program, row.package)))

@@ -67,6 +67,18 @@ impl Workstation {
         self.within(&[], &[&["pact"], words].concat())
     }
 
+    /// The same, with a terminal of its own.
+    pub(crate) fn on_terminal(&self, words: &[&str]) -> Command {
+        self.within(&["setsid", "--ctty"], &[&["pact"], words].concat())
+    }
+
+    /// `pact` as whoever runs this, with the person's settings: what is measured begins with it.
+    pub(crate) fn alone(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(self.programs.join("pact"));
+        command.args(words).env_clear().env("HOME", &self.home).current_dir("/");
+        command
+    }
+
     fn within(&self, first: &[&str], words: &[&str]) -> Command {
         let (uid, gid) = self.account.ids();
         let mut command = Command::new("unshare");

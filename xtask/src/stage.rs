@@ -1,4 +1,4 @@
-//! What a demo needs: a site with its journal, one node, and the workstations of two administrators.
+//! What demo and bench need: a site with its journal, one node, and the workstations of two administrators.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,20 +17,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PACE: Duration = Duration::from_millis(50);
 
 /// The stage: what is above lives on what is below.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     workstations: Vec<(Account, Workstation)>,
-    pub(super) node: Node,
-    pub(super) site: Site,
+    pub(crate) node: Node,
+    pub(crate) site: Site,
 }
 
 impl Stage {
     /// Made from the directory of built programs: everything runs and knows the other.
-    pub(super) fn set(built: &Path, interrupt: &Interrupt) -> Result<Self> {
+    pub(crate) fn set(built: &Path, interrupt: &Interrupt) -> Result<Self> {
         let mut site = Site::new(built)?;
         site.start_journal(&[])?;
         site.until_it_listens(interrupt)?;
-        let setup = Setup { built, programs: &root().join("examples/programs"), agent: &site.agent(), policy: "" };
-        let node = Node::start(&setup, interrupt)?;
+        let agent = site.agent();
+        let programs = root().join("examples/programs");
+        Self::of(site, &Setup { built, programs: &programs, agent: &agent, policy: "" }, interrupt)
+    }
+
+    /// Of a site whose journal listens.
+    pub(crate) fn of(site: Site, setup: &Setup<'_>, interrupt: &Interrupt) -> Result<Self> {
+        let node = Node::start(setup, interrupt)?;
         let seat = |account| Ok((account, Workstation::new(&site, account, &node.path("bin"))?));
         let workstations = Account::ADMINISTRATORS.into_iter().map(seat).collect::<Result<_>>()?;
         let stage = Self { workstations, node, site };
@@ -39,7 +45,7 @@ impl Stage {
     }
 
     /// The workstation of somebody who has one.
-    pub(super) fn workstation(&self, account: Account) -> Result<&Workstation> {
+    pub(crate) fn workstation(&self, account: Account) -> Result<&Workstation> {
         let found = self.workstations.iter().find(|(owner, _)| *owner == account);
         found
             .map(|(_, workstation)| workstation)
