@@ -90,7 +90,7 @@ fn cold(workstation: &Workstation, ssh: &Ssh, interrupt: &Interrupt) -> Result<F
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS + WARM {
         interrupt.check()?;
-        let one = to_end(workstation.alone(&["exec", NAME, "--", "true"]).stdout(Stdio::piped()))?;
+        let one = to_end(workstation.alone(&["exec", NAME, "--", "true"])?.stdout(Stdio::piped()))?;
         let other = to_end(&mut ssh.cold(&["true"]))?;
         if round >= WARM {
             ours.push(one);
@@ -112,7 +112,7 @@ fn first_byte(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Int
     std::fs::write(&path, "")?;
     let shown = path.display().to_string();
     let follow = ["tail", "-n", "0", "-f", shown.as_str()];
-    let mut ours = Followed::start(workstation.alone(&[&["exec", NAME, "--"], &follow[..]].concat()))?;
+    let mut ours = Followed::start(workstation.alone(&[&["exec", NAME, "--"], &follow[..]].concat())?)?;
     let mut peers = Followed::start(ssh.cold(&follow))?;
     let mut file = File::options().append(true).open(&path)?;
     // Until both follow: what is written before is not shown.
@@ -158,7 +158,7 @@ fn large(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Interrup
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
     for round in 0..=TIMES {
         interrupt.check()?;
-        let one = through(&mut workstation.alone(&["exec", NAME, "--", "cat", &shown]))?;
+        let one = through(&mut workstation.alone(&["exec", NAME, "--", "cat", &shown])?)?;
         let other = through(&mut ssh.cold(&["cat", &shown]))?;
         // The first turn warms.
         if round > 0 {

@@ -72,11 +72,12 @@ impl Workstation {
         self.within(&["setsid", "--ctty"], &[&["pact"], words].concat())
     }
 
-    /// `pact` as whoever runs this, with the person's settings: what is measured begins with it.
-    pub(crate) fn alone(&self, words: &[&str]) -> Command {
+    /// `pact` alone, by whoever runs this with the person's token: what is measured begins with it.
+    pub(crate) fn alone(&self, words: &[&str]) -> Result<Command> {
+        let token = fs::read_to_string(self.home.join(".config/pact/token"))?;
         let mut command = Command::new(self.programs.join("pact"));
-        command.args(words).env_clear().env("HOME", &self.home).current_dir("/");
-        command
+        command.args(words).env_clear().env("HOME", &self.home).env("PACT_TOKEN", token).current_dir("/");
+        Ok(command)
     }
 
     fn within(&self, first: &[&str], words: &[&str]) -> Command {
