@@ -129,11 +129,7 @@ impl Person {
     /// What both prompts show; nothing where there is no way in.
     fn at_prompts(&self, lines: &[Vec<u8>]) -> [Option<Vec<String>>; 2] {
         let mut here = self.node.pact_on_terminal(Account::Alice, &[]);
-        let mut there = Command::new("setsid");
-        there.args(["--ctty", env!("CARGO_BIN_EXE_pact"), "shell", "node042"]).env_clear();
-        there.env("HOME", self.site.path("")).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
-        there.env("PACT_ENDPOINT", self.site.endpoint()).env("PACT_CA", self.site.path("ca.pem"));
-        there.env("PACT_TOKEN", &self.token);
+        let mut there = self.there().at_prompt("node042");
         std::thread::scope(|scope| {
             [&mut here, &mut there].map(|way| scope.spawn(|| converse(way, lines))).map(|talk| talk.join().unwrap())
         })

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::lines::find;
 use crate::node::{Account, Node, until};
@@ -32,6 +33,16 @@ impl<'a> Workstation<'a> {
 
     pub(crate) fn run(&self, words: &[&str]) -> (String, String, Option<i32>) {
         said(&self.pact(words).output().unwrap())
+    }
+
+    /// `pact shell` of a node, which takes its standard input as its terminal.
+    pub(crate) fn at_prompt(&self, node: &str) -> Command {
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", env!("CARGO_BIN_EXE_pact"), "shell", node]).env_clear();
+        command.env("HOME", self.site.path("")).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+        command.env("PACT_ENDPOINT", self.site.endpoint()).env("PACT_CA", self.site.path("ca.pem"));
+        command.env("PACT_TOKEN", &self.token);
+        command
     }
 
     /// Once the journal knows the node, and the node what is revoked.
@@ -129,16 +140,11 @@ fn whoever_is_not_let_in_is_told_so_and_the_reason_is_on_record() {
 #[test]
 fn the_prompt_of_another_node() {
     let (mut site, node) = started();
-    let (endpoint, ca) = (site.endpoint(), site.path("ca.pem"));
-    let token = {
+    let mut command = {
         let alice = Workstation::of(&site, "alice@example.org", OPS);
         alice.waits_for("node042");
-        alice.token.clone()
+        alice.at_prompt("node042")
     };
-    let mut command = Command::new("setsid");
-    command.args(["--ctty", env!("CARGO_BIN_EXE_pact"), "shell", "node042"]).env_clear();
-    command.env("HOME", site.path("")).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
-    command.env("PACT_ENDPOINT", endpoint).env("PACT_CA", ca).env("PACT_TOKEN", token);
     let mut seat = Seat::open(&mut command);
     seat.prompt();
     assert_eq!(seat.line("uname -s | wc -l"), "1");
@@ -157,4 +163,36 @@ fn the_prompt_of_another_node() {
     find(&records, "SESSION", "prompt as pact-ops-ml-training");
     let line = &records[find(&records, "REFUSED", "exec node043 -- uname")];
     assert!(line.contains(" alice@example.org ") && line.contains("exit 3"), "{line}");
+}
+
+/// What a person has open ends, whatever they do there; and what they had counts nowhere any more.
+#[test]
+fn a_revocation_ends_an_open_prompt_and_what_runs() {
+    let (site, node) = started();
+    let admin = Workstation::of(&site, "root@example.org", &["pact-platform-admin"]);
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    let mut seat = Seat::open(&mut alice.at_prompt("node042"));
+    seat.prompt();
+    let mut follows = alice.pact(&["exec", "node042", "--", "tail", "-f", "/etc/hostname"]);
+    let follows = follows.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("tail to run", || {
+        node.records().iter().any(|record| record.contains(" LINE ") && record.contains("tail -f"))
+    });
+    let revoked = Instant::now();
+    let (_, err, code) = admin.run(&["revoke", "alice@example.org", "-m", "lost laptop"]);
+    assert_eq!(code, Some(0), "{err}");
+    let (_, err, code) = said(&follows.wait_with_output().unwrap());
+    assert!(err.contains("what was issued to this person was revoked"), "{err}");
+    assert_ne!(code, Some(0));
+    until("both sessions to end", || {
+        let ends = node.records();
+        ends.iter().filter(|record| record.contains(" END ") && record.contains("revoked")).count() == 2
+    });
+    assert!(revoked.elapsed() < Duration::from_secs(10), "{:?}", revoked.elapsed());
+    seat.keys("uname\r");
+    assert_ne!(seat.end(), Some(0));
+    seat.shows("what was issued to this person was revoked");
+    let (_, err, code) = alice.run(&["exec", "node042", "--", "uname"]);
+    assert!(err.contains("the token is not accepted") && code == Some(2), "{err}");
 }
