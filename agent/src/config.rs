@@ -7,9 +7,9 @@
 mod journal;
 
 use std::ops::RangeInclusive;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use pact_files::trusted::{self, Secrecy, Untrusted};
 use pact_proto::model::{NodeName, VCluster};
 use serde::Deserialize;
 use serde::de::Error as _;
@@ -91,14 +91,9 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
-    /// Others than root could have written it.
-    #[error("{}: {what}", path.display())]
-    NotRoots {
-        /// The file or directory.
-        path: PathBuf,
-        /// What is wrong with its owner or mode.
-        what: &'static str,
-    },
+    /// Others could have written it, or can read what is secret; or it cannot be read.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// It does not say what it should.
     #[error("{}: {what}", path.display())]
     Wrong {
@@ -156,32 +151,18 @@ fn lent_to<'a>(lent: &'a str, uids: &RangeInclusive<u32>) -> Option<&'a str> {
     })
 }
 
-/// Reads a file that only root may have written: owner and mode of the file and of every directory above it.
+/// Reads a text that only root may have written.
 pub fn read_roots(path: &Path) -> Result<String, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let real = path.canonicalize().map_err(unreadable)?;
-    for part in real.ancestors() {
-        let metadata = std::fs::metadata(part).map_err(unreadable)?;
-        let sticky_directory = metadata.is_dir() && metadata.mode() & 0o1000 != 0 && part != real;
-        if metadata.uid() != 0 {
-            return Err(ConfigError::NotRoots { path: part.to_owned(), what: "its owner is not root" });
-        }
-        if metadata.mode() & 0o022 != 0 && !sticky_directory {
-            return Err(ConfigError::NotRoots { path: part.to_owned(), what: "others than root may write it" });
-        }
-    }
-    std::fs::read_to_string(&real).map_err(unreadable)
+    text(path, Secrecy::Public)
 }
 
-/// The same for a file that others may not even read.
+/// The same for a text that others may not even read.
 pub(crate) fn read_secret(path: &Path) -> Result<String, ConfigError> {
-    let metadata = std::fs::metadata(path);
-    let mode = metadata.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?.mode();
-    if mode & 0o077 != 0 {
-        return Err(ConfigError::NotRoots { path: path.to_owned(), what: "others than root may read it" });
-    }
-    // Owner and everything above it are looked at there; whoever could change the mode in between is root.
-    read_roots(path)
+    text(path, Secrecy::Roots)
+}
+
+fn text(path: &Path, secrecy: Secrecy) -> Result<String, ConfigError> {
+    String::from_utf8(trusted::read(path, secrecy)?).map_err(|_| ConfigError::wrong(path, "it is not UTF-8"))
 }
 
 fn default_socket() -> PathBuf {
@@ -299,24 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_others_can_read_is_none() {
-        use std::os::unix::fs::PermissionsExt;
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("node.key");
-        std::fs::write(&path, "secret").unwrap();
-        for (mode, is_read) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(read_secret(&path).is_ok(), is_read, "{mode:o}");
-        }
-    }
-
-    #[test]
     fn a_file_that_others_can_write_is_not_read() {
         use std::os::unix::fs::PermissionsExt;
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("agent.toml");
         std::fs::write(&path, "").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(matches!(Config::load(&path), Err(ConfigError::NotRoots { .. })));
+        assert!(matches!(Config::load(&path), Err(ConfigError::Untrusted(_))));
     }
 }

@@ -6,9 +6,9 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use pact_files::trusted::{self, Secrecy, Untrusted};
 use pact_policy::token::{Development, Issuer, Issuers, SigningAlgorithm};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -87,23 +87,9 @@ pub struct DevelopmentKey {
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It cannot be read.
-    #[error("{}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Others could have written it, or can read what is secret.
-    #[error("{}: {what}", path.display())]
-    Open {
-        /// The file or directory.
-        path: PathBuf,
-        /// What is wrong with its owner or mode.
-        what: &'static str,
-    },
+    /// Others could have written it, or can read what is secret; or it cannot be read.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// It does not say what it should.
     #[error("{}: {what}", path.display())]
     Wrong {
@@ -123,7 +109,7 @@ impl ConfigError {
 impl Config {
     /// Reads and checks the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = read(path, Secrecy::Public)?;
+        let bytes = trusted::read(path, Secrecy::Public)?;
         let text = String::from_utf8(bytes).map_err(|_| ConfigError::wrong(path, "it is not UTF-8"))?;
         let mut config: Self = toml_edit::de::from_str(&text).map_err(|e| wrong_toml(path, &text, &e))?;
         let named = [&config.data, &config.ca, &config.certificate, &config.key].into_iter();
@@ -144,13 +130,13 @@ impl Config {
     pub(crate) fn issuers(&self, path: &Path) -> Result<Issuers, ConfigError> {
         let mut issuers = Issuers::default();
         for Provider { issuer, audience, algorithm, jwks, principal_claim, roles_claim } in &self.issuers {
-            let made = Issuer::new(issuer, audience, *algorithm, &read(jwks, Secrecy::Public)?);
+            let made = Issuer::new(issuer, audience, *algorithm, &trusted::read(jwks, Secrecy::Public)?);
             let made = made.map_err(|bad| ConfigError::wrong(jwks, bad.to_string()))?;
             let added = issuers.add(made.claims(principal_claim, roles_claim));
             added.map_err(|bad| ConfigError::wrong(path, bad.to_string()))?;
         }
         if let Some(DevelopmentKey { issuer, audience, key_file }) = &self.development {
-            let secret = read(key_file, Secrecy::Secret)?;
+            let secret = trusted::read(key_file, Secrecy::Shared)?;
             let made = Issuer::development(&Development { issuer, audience, secret: &secret });
             let made = made.and_then(|made| issuers.add(made));
             made.map_err(|bad| ConfigError::wrong(key_file, bad.to_string()))?;
@@ -164,37 +150,6 @@ impl Config {
         let (directory, cluster) = (self.data.clone(), self.cluster.clone());
         Settings { directory, cluster, member, members: [member].into() }
     }
-}
-
-/// Whether others may read a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Secrecy {
-    /// All may.
-    Public,
-    /// Its owner, and a group that root chose.
-    Secret,
-}
-
-/// Reads a file that only root may have written, or the member itself where it is secret.
-pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<Vec<u8>, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let real = path.canonicalize().map_err(unreadable)?;
-    for part in real.ancestors() {
-        let metadata = std::fs::metadata(part).map_err(unreadable)?;
-        let open = |what| Err(ConfigError::Open { path: part.to_owned(), what });
-        let is_own = secrecy == Secrecy::Secret && metadata.uid() == rustix::process::geteuid().as_raw();
-        let sticky_directory = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
-        if metadata.uid() != 0 && !is_own {
-            return open("its owner is not root");
-        }
-        if metadata.mode() & 0o022 != 0 && !sticky_directory {
-            return open("others than its owner may write it");
-        }
-        if secrecy == Secrecy::Secret && part == real && metadata.mode() & 0o007 != 0 {
-            return open("everybody may read it, and it is a secret");
-        }
-    }
-    std::fs::read(&real).map_err(unreadable)
 }
 
 fn wrong_toml(path: &Path, text: &str, error: &toml_edit::de::Error) -> ConfigError {
@@ -232,8 +187,6 @@ fn default_roles_claim() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     const LEAST: &str = "member = 1\nlisten = \"127.0.0.1:9443\"\n";
@@ -280,25 +233,6 @@ mod tests {
         ] {
             let error = load(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn files_that_others_reach_are_not_read() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("file");
-        std::fs::write(&path, "x").unwrap();
-        for (mode, secrecy, is_fine) in [
-            (0o644, Secrecy::Public, true),
-            (0o664, Secrecy::Public, false),
-            (0o646, Secrecy::Public, false),
-            (0o600, Secrecy::Secret, true),
-            (0o640, Secrecy::Secret, true),
-            (0o644, Secrecy::Secret, false),
-            (0o660, Secrecy::Secret, false),
-        ] {
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(read(&path, secrecy).is_ok(), is_fine, "{mode:o} {secrecy:?}");
         }
     }
 }

@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use pact_files::trusted::{self, Secrecy};
 use pact_policy::authority::Authority;
 use pact_policy::certificate::{BadCertificate, Machine, machine};
 use rustls::ServerConfig;
@@ -17,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{Config, ConfigError, Secrecy, read};
+use crate::config::{Config, ConfigError};
 use crate::signer::Signer;
 
 /// Certificates that cannot be used.
@@ -54,7 +55,7 @@ pub(crate) fn member(config: &Config) -> Result<Member, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let chain = certificates(&config.certificate)?;
     is_ours(config, &chain)?;
-    let key = read(&config.key, Secrecy::Secret)?;
+    let key = trusted::read(&config.key, Secrecy::Shared).map_err(ConfigError::from)?;
     let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|_| ConfigError::wrong(&config.key, "it has no private key in PEM"))?;
     let signer = Signer::new(&key, &chain)?;
@@ -72,7 +73,7 @@ pub(crate) fn member(config: &Config) -> Result<Member, TlsError> {
 
 /// The certificates in a file, at least one.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let text = read(path, Secrecy::Public)?;
+    let text = trusted::read(path, Secrecy::Public)?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
         .map_err(|_| ConfigError::wrong(path, "its PEM cannot be read"))?;

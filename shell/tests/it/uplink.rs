@@ -291,7 +291,7 @@ fn files_that_cannot_be_used_are_named_and_no_agent_starts() {
         assert!(!said.contains("PRIVATE"), "{said}");
     };
     chmod(0o640);
-    refused(&key, "others than root may read it");
+    refused(&key, "others may read it, and it is a secret");
     chmod(0o600);
     let good = std::fs::read(&key).unwrap();
     std::fs::write(&key, "nothing\n").unwrap();

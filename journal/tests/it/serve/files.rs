@@ -105,7 +105,7 @@ fn what_the_configuration_names_must_be_right() {
         std::fs::write(site.path(file), before).unwrap();
     }
     std::fs::set_permissions(site.path("member.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(site.fails().contains("member.key: everybody may read it, and it is a secret"));
+    assert!(site.fails().contains("member.key: others may read it, and it is a secret"));
     assert!(!site.path("data").exists(), "nothing was begun");
 }
 
