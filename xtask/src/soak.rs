@@ -12,10 +12,9 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::machine::{kernel, must_be_root, programs};
-use crate::node::{Account, Build, NAME, Node};
+use crate::node::{Account, Build, Node};
 use crate::say::say;
-use crate::stage::Stage;
-use crate::terminal::Terminal;
+use crate::stage::{Prompt, Stage};
 use crate::wait;
 
 /// Of a session: it types the next line so long after the one before began, or when that is over.
@@ -36,7 +35,7 @@ pub(crate) fn run(away: Duration) -> Result<()> {
     let interrupt = Interrupt::watch()?;
     say("xtask: building pact, pact-agent and pact-journal as they are released");
     let mut stage = Stage::set(&Build::Release.make()?, &interrupt)?;
-    let mut remote = at_prompt(&stage, &interrupt)?;
+    let remote = Prompt::open(stage.workstation(Account::Alice)?, &interrupt)?;
     stage.site.kill_journal()?;
     let begun = Timestamp::now();
     let until = Instant::now() + away;
@@ -45,7 +44,7 @@ pub(crate) fn run(away: Duration) -> Result<()> {
     std::thread::scope(|scope| -> Result<()> {
         let node = &stage.node;
         let scripts = ON_NODE.map(|(name, account)| scope.spawn(move || script(node, account, name, until)));
-        typed.push((REMOTE, prompt(&mut remote, until, &interrupt)?));
+        typed.push((REMOTE, prompt(remote, until, &interrupt)?));
         for ((name, _), script) in ON_NODE.into_iter().zip(scripts) {
             typed.push((name, script.join().map_err(|_| Error::failed("a session panicked"))??));
         }
@@ -93,38 +92,15 @@ fn script(node: &Node, account: Account, name: &str, until: Instant) -> Result<u
     Ok(number)
 }
 
-fn at_prompt(stage: &Stage, interrupt: &Interrupt) -> Result<Terminal> {
-    let mut command = stage.workstation(Account::Alice)?.on_terminal(&["shell", NAME]);
-    let mut terminal = Terminal::start(command.env("NO_COLOR", "1"), 24, 100, interrupt)?;
-    if terminal.until(Instant::now() + PATIENCE, |terminal| is_prompt(terminal, 0))? {
-        return Ok(terminal);
-    }
-    Err(Error::failed(format!("no prompt came: {}", terminal.rows().join("\n").trim())))
-}
-
-fn is_prompt(terminal: &Terminal, from: u16) -> bool {
-    let prompt = format!("pact:{NAME}> ");
-    let (row, column) = terminal.screen().cursor_position();
-    row >= from && usize::from(column) == prompt.len() && terminal.row(row).starts_with(&prompt)
-}
-
 /// The same at a prompt.
-fn prompt(terminal: &mut Terminal, until: Instant, interrupt: &Interrupt) -> Result<usize> {
+fn prompt(mut prompt: Prompt, until: Instant, interrupt: &Interrupt) -> Result<usize> {
     let mut number = 0;
     while Instant::now() < until {
         interrupt.check()?;
-        terminal.send(b"\x0c")?;
-        let cleared = terminal.until(Instant::now() + PATIENCE, |terminal| {
-            terminal.screen().cursor_position().0 == 0 && is_prompt(terminal, 0)
-        })?;
-        terminal.send(format!("{}\r", line(REMOTE, number)).as_bytes())?;
-        if !cleared || !terminal.until(Instant::now() + PATIENCE, |terminal| is_prompt(terminal, 2))? {
-            return Err(Error::failed(format!("{REMOTE}, line {number}: {}", terminal.rows().join("\n").trim())));
-        }
+        prompt.line(&line(REMOTE, number))?;
         number += 1;
     }
-    terminal.send(b"exit\r")?;
-    terminal.until(Instant::now() + PATIENCE, Terminal::has_ended)?;
+    prompt.leave()?;
     Ok(number)
 }
 

@@ -1,5 +1,7 @@
 //! What demo and bench need: a site with its journal, one node, and the workstations of two administrators.
 
+mod prompt;
+
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use crate::node::{Account, NAME, Node, Setup};
 use crate::root;
 use crate::site::{Site, Workstation};
 use crate::wait;
+pub(crate) use prompt::Prompt;
 
 /// A node that its journal has not heard of by then does not reach it.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::node::{Account, NAME, Node, Setup};
 use crate::site::{Site, Workstation};
-use crate::stage::Stage;
-use crate::terminal::Terminal;
+use crate::stage::{Prompt, Stage};
 use crate::{root, wait};
 
 const ROUNDS: usize = 60;
@@ -62,21 +61,18 @@ fn programs() -> Result<tempfile::TempDir> {
 /// An open session: from Enter to the output on the screen and the next prompt.
 fn warm(workstation: &Workstation, ssh: &Ssh, interrupt: &Interrupt) -> Result<Figure> {
     let _master = ssh.master()?;
-    let mut session = at_prompt(workstation, interrupt)?;
+    let mut session = Prompt::open(workstation, interrupt)?;
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS + WARM {
         interrupt.check()?;
-        let begun = Instant::now();
-        line(&mut session, "uname")?;
-        let one = begun.elapsed();
+        let one = session.line("uname")?;
         let other = to_end(&mut ssh.warm(&["uname"]))?;
         if round >= WARM {
             ours.push(one);
             peers.push(other);
         }
     }
-    session.send(b"exit\r")?;
-    session.until(Instant::now() + PATIENCE, Terminal::has_ended)?;
+    session.leave()?;
     Ok(Figure::new(
         "uname where a connection is open",
         Unit::Milliseconds,
@@ -182,8 +178,8 @@ fn memory(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Interru
     let mut sessions = Vec::new();
     let mut others = Vec::new();
     for _ in 0..SESSIONS {
-        let mut session = at_prompt(workstation, interrupt)?;
-        line(&mut session, "uname")?;
+        let mut session = Prompt::open(workstation, interrupt)?;
+        session.line("uname")?;
         sessions.push(session);
         let mut ssh = ssh.cold(&["sh -c 'uname && cat'"]);
         let mut child = ssh.stdin(Stdio::piped()).spawn()?;
@@ -192,9 +188,8 @@ fn memory(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Interru
         others.push(child);
     }
     let (busy, peers_busy) = (resident(node.agent_pid())?, resident(ssh.pid())?);
-    for mut session in sessions {
-        session.send(b"exit\r")?;
-        session.until(Instant::now() + PATIENCE, Terminal::has_ended)?;
+    for session in sessions {
+        session.leave()?;
     }
     for mut other in others {
         drop(other.stdin.take());
@@ -203,14 +198,14 @@ fn memory(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Interru
     let each = |busy: f64, idle: f64| (busy - idle) / f64::from(SESSIONS);
     Ok(vec![
         Figure::new(
-            "resident memory, idle",
+            "memory, idle, shared pages in proportion (PSS)",
             Unit::Mebibytes,
             Samples::of("pact-agent with its launcher", [idle]),
             Samples::of("sshd", [peers_idle]),
             Target::Median(20.0),
         ),
         Figure::new(
-            "resident memory of each of ten sessions",
+            "memory of each of ten sessions, in proportion (PSS)",
             Unit::Mebibytes,
             Samples::of("pact-agent with all that it started", [each(busy, idle)]),
             Samples::of("sshd with all that it started", [each(peers_busy, peers_idle)]),
@@ -234,33 +229,6 @@ fn resident(process: u32) -> Result<f64> {
         }
     }
     if total == 0 { Err(Error::failed("memory cannot be read")) } else { Ok(f64::from(total) / 1024.0) }
-}
-
-fn at_prompt(workstation: &Workstation, interrupt: &Interrupt) -> Result<Terminal> {
-    let mut command = workstation.on_terminal(&["shell", NAME]);
-    let mut terminal = Terminal::start(command.env("NO_COLOR", "1"), 24, 80, interrupt)?;
-    if terminal.until(Instant::now() + PATIENCE, |terminal| is_prompt(terminal, 0))? {
-        return Ok(terminal);
-    }
-    Err(Error::failed(format!("no prompt came: {}", terminal.rows().join("\n").trim())))
-}
-
-fn is_prompt(terminal: &Terminal, from: u16) -> bool {
-    let prompt = format!("pact:{NAME}> ");
-    let (row, column) = terminal.screen().cursor_position();
-    row >= from && usize::from(column) == prompt.len() && terminal.row(row).starts_with(&prompt)
-}
-
-/// Types it at the top of an empty screen, and waits for the prompt below what it shows.
-fn line(session: &mut Terminal, line: &str) -> Result<()> {
-    session.send(b"\x0c")?;
-    let came = session.until(Instant::now() + PATIENCE, |terminal| terminal.screen().cursor_position().0 == 0)?;
-    session.send(line.as_bytes())?;
-    session.send(b"\r")?;
-    if came && session.until(Instant::now() + PATIENCE, |terminal| is_prompt(terminal, 2))? {
-        return Ok(());
-    }
-    Err(Error::failed(format!("`{line}` shows nothing: {}", session.rows().join("\n").trim())))
 }
 
 fn to_end(command: &mut Command) -> Result<Duration> {
