@@ -1161,7 +1161,7 @@ pub struct Report {
     /// A sentence each.
     #[prost(string, repeated, tag = "3")]
     pub degraded: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Records that the journal has not acknowledged yet.
+    /// Records that the journal has not acknowledged, where one of them waits longer than records are on their way; else 0.
     #[prost(uint64, tag = "4")]
     pub unsent: u64,
 }

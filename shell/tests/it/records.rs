@@ -275,6 +275,8 @@ fn a_host_that_does_not_answer_is_not_waited_for_and_the_session_gets_another() 
     let mut script = Script::start(&node);
     script.send("uname -s");
     assert_eq!(script.next(), "Linux\n");
+    // Before that the host has still to say how the program ended, and whoever waits for a program waits long.
+    until("the line to be over", || count(&node.records(), "OUTCOME", " alice@example.org ") == 1);
     let hosts: Vec<u32> = children(node.agent_pid()).into_iter().flat_map(children).collect();
     assert_eq!(hosts.len(), 1, "one session has one host: {hosts:?}");
     // As one that waits in the kernel for a file system that is gone.
