@@ -5,19 +5,22 @@
 //! then throw away what was typed (Ctrl-C), is opened once more to be read.
 //! **Invariant:** a terminal gets filtered text, everything else the bytes as they came.
 
-use std::io::{self, IsTerminal as _};
+use std::cell::Cell;
+use std::io::{self, IoSlice, IsTerminal as _};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{FileType, Mode, OFlags, fstat};
+use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::output::Filter;
 
-/// What a pipe that is writable takes without waiting (PIPE_BUF).
+/// What everything that is writable takes without waiting (PIPE_BUF).
 const PIECE: usize = 4096;
+/// What is written at once where the kernel can be asked not to wait for a part of it.
+const LARGE_PIECE: usize = 256 * 1024;
 
 /// A descriptor, and a way to wait for it.
 struct Watched(OwnedFd);
@@ -86,9 +89,36 @@ fn reopened_terminal() -> Option<OwnedFd> {
     is_terminal.then(|| rustix::fs::open("/proc/self/fd/0", flags, Mode::empty()).ok()).flatten()
 }
 
+/// How much can be written without waiting to what is writable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    /// A file: it never waits.
+    Everything,
+    /// A pipe: the kernel can be asked for what fits, whatever the modes are.
+    WhatFits,
+    /// Anything else.
+    LittleAtOnce,
+}
+
+impl Takes {
+    fn of(fd: impl AsFd) -> io::Result<Self> {
+        Ok(match FileType::from_raw_mode(fstat(fd)?.st_mode) {
+            FileType::RegularFile => Self::Everything,
+            FileType::Fifo => Self::WhatFits,
+            FileType::Directory
+            | FileType::Symlink
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => Self::LittleAtOnce,
+        })
+    }
+}
+
 /// Standard output or standard error.
 pub(crate) struct Output {
     target: Watched,
+    takes: Cell<Takes>,
     filter: Option<Filter>,
     pending: Vec<u8>,
     written: usize,
@@ -98,8 +128,10 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn open(of: impl AsFd, is_terminal: bool) -> io::Result<Self> {
+        let takes = Cell::new(Takes::of(&of)?);
         Ok(Self {
             target: Watched::new(of)?,
+            takes,
             filter: is_terminal.then(Filter::default),
             pending: Vec::new(),
             written: 0,
@@ -162,8 +194,23 @@ impl Output {
     /// Writes a piece of what is pending. Nothing is lost when this is dropped before it is ready.
     pub(crate) async fn write_some(&mut self) -> io::Result<()> {
         let rest = &self.pending[self.written..];
-        let piece = &rest[..rest.len().min(PIECE)];
-        match self.target.when(Interest::WRITABLE, |fd| rustix::io::write(fd, piece)).await {
+        let small = &rest[..rest.len().min(PIECE)];
+        let large = &rest[..rest.len().min(LARGE_PIECE)];
+        let takes = &self.takes;
+        let write = |fd: &OwnedFd| match takes.get() {
+            Takes::Everything => rustix::io::write(fd, large),
+            Takes::LittleAtOnce => rustix::io::write(fd, small),
+            Takes::WhatFits => {
+                let written = pwritev2(fd, &[IoSlice::new(large)], u64::MAX, ReadWriteFlags::NOWAIT);
+                // A kernel before 6.4, whose pipes do not know that.
+                if written == Err(Errno::OPNOTSUPP) {
+                    takes.set(Takes::LittleAtOnce);
+                    return rustix::io::write(fd, small);
+                }
+                written
+            }
+        };
+        match self.target.when(Interest::WRITABLE, write).await {
             Ok(length) => self.written += length,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
             Err(error) => return Err(error),
