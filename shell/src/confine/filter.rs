@@ -16,6 +16,7 @@ const FREE: &[c_long] = &[
     libc::SYS_write,
     libc::SYS_readv,
     libc::SYS_writev,
+    libc::SYS_pwritev2,
     libc::SYS_close,
     libc::SYS_fstat,
     libc::SYS_lseek,
