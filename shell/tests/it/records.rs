@@ -102,13 +102,18 @@ fn signal(pid: u32, signal: rustix::process::Signal) {
 
 /// Processes of the sessions of one agent that follow a file.
 fn followers(agent: u32) -> Vec<String> {
+    programs(agent, "tail\0-f")
+}
+
+/// Processes of the sessions of one agent whose words, each with a NUL behind it, begin so.
+pub(crate) fn programs(agent: u32, words: &str) -> Vec<String> {
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|process| process.path());
     let of_agent = |path: &std::path::PathBuf| {
         let groups = fs::read_to_string(path.join("cgroup")).unwrap_or_default();
         groups.contains(&format!("/pact-{agent}-"))
     };
     let commands = processes.filter(of_agent).filter_map(|path| fs::read_to_string(path.join("cmdline")).ok());
-    commands.filter(|command| command.starts_with("tail\0-f")).collect()
+    commands.filter(|command| command.starts_with(words)).collect()
 }
 
 #[test]
