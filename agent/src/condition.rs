@@ -3,8 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use pact_proto::view::{JournalStatus, NodeStatus};
+use pact_proto::view::NodeStatus;
 use pact_proto::wire::v1::Report;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -15,8 +14,6 @@ use crate::spool::Durability;
 /// The journal takes 8 KiB of a report and no more; `status` on the node says all.
 const MOST_SENTENCES: usize = 16;
 const LONGEST_SENTENCE: usize = 240;
-/// A record that waits no longer is on its way.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(5);
 /// How often the journal is told.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -55,17 +52,11 @@ pub(crate) fn status(node: &Node) -> NodeStatus {
 pub(crate) async fn tell(node: &Node, to: &watch::Sender<Report>) -> Infallible {
     loop {
         let NodeStatus { state, sessions, degraded, failures, journal, .. } = status(node);
-        let unsent = journal.map_or(0, |journal| late(&journal, Timestamp::now()));
+        let unsent = journal.map_or(0, |journal| journal.waiting);
         let degraded = failures.into_iter().chain(degraded).take(MOST_SENTENCES).map(shortened).collect();
         to.send_replace(Report { state: state.to_owned(), sessions, degraded, unsent });
         sleep(EVERY).await;
     }
-}
-
-/// Records that wait for the journal longer than those that are on their way to it.
-fn late(journal: &JournalStatus, now: Timestamp) -> u64 {
-    let is_late = journal.oldest.is_some_and(|oldest| now.duration_since(oldest) > ON_ITS_WAY);
-    if is_late { journal.waiting } else { 0 }
 }
 
 fn shortened(mut sentence: String) -> String {
@@ -79,16 +70,6 @@ fn shortened(mut sentence: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_on_its_way_does_not_wait() {
-        let now: Timestamp = "2026-03-01T12:00:10Z".parse().unwrap();
-        let of = |oldest: Option<&str>| {
-            let oldest = oldest.map(|time| time.parse().unwrap());
-            late(&JournalStatus { endpoint: String::new(), waiting: 3, oldest, away: None }, now)
-        };
-        assert_eq!([of(None), of(Some("2026-03-01T12:00:05Z")), of(Some("2026-03-01T12:00:04Z"))], [0, 0, 3]);
-    }
 
     #[test]
     fn a_report_is_never_too_long() {

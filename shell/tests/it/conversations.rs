@@ -13,7 +13,7 @@ use crate::cases;
 use crate::node::{Account, Node, Said, until};
 use crate::remote::Workstation;
 use crate::seat::{ENTER, PROMPT, Seat};
-use crate::site::Site;
+use crate::site::{Site, acknowledged};
 
 /// A line, and as what somebody types it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -222,9 +222,12 @@ fn agree(role: &'static str, roles: &[&str]) {
         }
     }
     assert!(differing.is_empty(), "{} differ:\n{}", differing.len(), differing.join("\n"));
-    until("the journal to have all records", || {
-        person.node.run(Account::Root, &["status"]).stdout.contains(", all records are there")
-    });
+    // What is on its way is not yet there, and `status` does not speak of it.
+    let status = person.node.run(Account::Root, &["status"]).stdout;
+    let last =
+        status.lines().find_map(|row| row.strip_prefix("Records:")?.split_ascii_whitespace().next()?.parse().ok());
+    let last: u64 = last.unwrap_or_else(|| panic!("{status}"));
+    until("the journal to have all records", || acknowledged(&person.node) >= last);
     let sessions = conversations(&person.site.all_records());
     assert!(sessions.len() > lines.len(), "{role}: {} sessions of {} lines", sessions.len(), lines.len());
     let mut talks: BTreeMap<&[String], usize> = BTreeMap::new();
