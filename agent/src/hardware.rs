@@ -21,7 +21,7 @@ pub(crate) fn read(root: &Path) -> Capabilities {
         cpu: cpu(&tree),
         memory: kilobytes(&tree.text("proc/meminfo"), "MemTotal:"),
         numa: numa(&tree),
-        gpus: gpu::all(&tree, &kmsg::read(&root.join("dev/kmsg"))),
+        gpus: gpu::all(&tree, kmsg::read(&root.join("dev/kmsg")).as_deref()),
         nics: nics(&tree),
         disks: disks(&tree),
         kernel: [tree.text("proc/sys/kernel/osrelease"), std::env::consts::ARCH.to_owned()],
@@ -79,7 +79,7 @@ fn cpu(tree: &Tree<'_>) -> Cpu {
     };
     let count = |set: BTreeSet<&[String]>| set.len() as u64;
     Cpu {
-        model: row("model name").or_else(|| row("CPU part")).unwrap_or_else(|| "processors".to_owned()),
+        model: row("model name").or_else(|| row("CPU part")).unwrap_or_default(),
         sockets: count(places.iter().map(|place| &place[..1]).collect()),
         cores: count(places.iter().map(|place| &place[..]).collect()),
         threads: places.len() as u64,
@@ -118,13 +118,20 @@ fn nics(tree: &Tree<'_>) -> Vec<Nic> {
 
 fn disks(tree: &Tree<'_>) -> Vec<Disk> {
     const SECTOR: u64 = 512;
+    /// Of SCSI.
+    const CD: &str = "5";
     let folder = Path::new("sys/block");
-    let names = tree.names("sys/block").into_iter().filter(|name| tree.has(folder.join(name).join("device")));
+    // One of several ways to a disk that is there under its own name (NVMe), and what is in a drive for CDs, are none.
+    let is_disk = |name: &String| {
+        let of = |file: &str| folder.join(name).join(file);
+        tree.has(of("device")) && tree.text(of("hidden")) != "1" && tree.text(of("device/type")) != CD
+    };
+    let names = tree.names("sys/block").into_iter().filter(is_disk);
     let disk = |name: String| {
         let of = |file: &str| folder.join(&name).join(file);
         Disk {
             model: tree.text(of("device/model")),
-            bytes: tree.number(of("size")).unwrap_or(0).saturating_mul(SECTOR),
+            bytes: tree.number(of("size")).map(|sectors| sectors.saturating_mul(SECTOR)),
             turns: tree.text(of("queue/rotational")) == "1",
             name: name.clone(),
         }
@@ -145,6 +152,8 @@ fn kilobytes(text: &str, word: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use pact_proto::view::{Gpu, Health};
+
     use super::*;
 
     /// A kernel's files as text: a path, a blank, and what is in it; `->` is a link.
@@ -184,6 +193,10 @@ mod tests {
         sys/class/net/eno1/speed -1
         sys/class/net/eno1/device/vendor x
         sys/block/loop0/size 8
+        sys/block/sr0/size 2097151
+        sys/block/sr0/device/type 5
+        sys/block/nvme0c0n1/hidden 1
+        sys/block/nvme0c0n1/device/model SAMSUNG MZ
         sys/block/nvme0n1/size 2048
         sys/block/nvme0n1/queue/rotational 0
         sys/block/nvme0n1/device/model SAMSUNG MZ   ";
@@ -203,7 +216,8 @@ mod tests {
             megabits,
         };
         assert_eq!(found.nics, [nic("eno1", "", false, None), nic("hsn0", "mlx5_core", true, Some(200_000))]);
-        let disk = Disk { name: "nvme0n1".to_owned(), model: "SAMSUNG MZ".to_owned(), bytes: 1 << 20, turns: false };
+        let disk =
+            Disk { name: "nvme0n1".to_owned(), model: "SAMSUNG MZ".to_owned(), bytes: Some(1 << 20), turns: false };
         assert_eq!(found.disks, [disk]);
     }
 
@@ -242,6 +256,10 @@ mod tests {
             sys/bus/pci/devices/0000:65:00.0/driver -> ../../../drivers/nvidia
             proc/driver/nvidia/gpus/0000:65:00.0/information Model: NVIDIA A100-SXM4-80GB
             sys/bus/pci/devices/0000:65:00.0/aer_dev_fatal Undefined 0\nTOTAL_ERR_FATAL 2
+            sys/bus/pci/devices/0000:66:00.0/class 0x030200
+            sys/bus/pci/devices/0000:66:00.0/vendor 0x10de
+            sys/bus/pci/devices/0000:66:00.0/driver -> ../../../drivers/nvidia
+            proc/driver/nvidia/gpus/0000:66:00.0/information Model: NVIDIA A100-SXM4-80GB
             sys/bus/pci/devices/0000:81:00.0/class 0x030200
             sys/bus/pci/devices/0000:81:00.0/vendor 0x10de
             sys/bus/pci/devices/0000:81:00.0/device 0x20b2
@@ -249,24 +267,47 @@ mod tests {
             sys/bus/pci/devices/0000:c1:00.0/vendor 0x1002
             sys/bus/pci/devices/0000:c1:00.0/product_name AMD Instinct MI250X
             sys/bus/pci/devices/0000:c1:00.0/driver -> ../../../drivers/amdgpu
-            sys/bus/pci/devices/0000:c1:00.0/ras/umc_err_count ue: 3\nce: 9",
+            sys/bus/pci/devices/0000:c1:00.0/ras/umc_err_count ue: 3\nce: 9
+            sys/bus/pci/devices/0000:c2:00.0/class 0x120000
+            sys/bus/pci/devices/0000:c2:00.0/vendor 0x1002
+            sys/bus/pci/devices/0000:c2:00.0/product_name AMD Instinct MI300X
+            sys/bus/pci/devices/0000:c2:00.0/driver -> ../../../drivers/amdgpu
+            sys/bus/pci/devices/0000:c3:00.0/class 0x0b4000
+            sys/bus/pci/devices/0000:c3:00.0/vendor 0x8086",
         );
         let log = [
             "6,1,2,-;NVRM: Xid (PCI:0000:65:00): 94, pid=12, Contained: CE User Channel",
             "6,2,3,-;NVRM: Xid (PCI:0000:41:00): 13, pid=9, a program's own mistake",
+            "6,7,2,-;NVRM: Xid (PCI:0000:66:00 GPU-I:05 GPU-CI:00): 94, pid=12, Contained: CE User Channel",
+            "4,8,2,-;oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/user/NVRM: Xid (PCI:0000:41:00): 79, x",
             "12,3,4,-;NVRM: Xid (PCI:0000:41:00): 48, written by somebody who is not the kernel",
         ];
         let log: Vec<_> = log.into_iter().filter_map(kmsg::of_kernel).collect();
-        let found = gpu::all(&Tree(root.path()), &log);
-        let shown: Vec<_> = found.iter().map(|gpu| (gpu.model.as_str(), gpu.reasons.join(", "))).collect();
+        let shown = |gpus: &[Gpu]| {
+            let one = |gpu: &Gpu| match &gpu.health {
+                Health::Healthy => (gpu.model.clone(), String::new()),
+                Health::Degraded(reasons) => (gpu.model.clone(), reasons.join(", ")),
+                Health::Unknown => (gpu.model.clone(), "?".to_owned()),
+            };
+            gpus.iter().map(one).collect::<Vec<_>>()
+        };
+        let expected = |all: &[(&str, &str)]| {
+            all.iter().map(|(model, health)| ((*model).to_owned(), (*health).to_owned())).collect::<Vec<_>>()
+        };
+        let a100 = "NVIDIA A100-SXM4-80GB";
+        let found = gpu::all(&Tree(root.path()), Some(&log));
         assert_eq!(
-            shown,
-            [
-                ("NVIDIA A100-SXM4-80GB", String::new()),
-                ("NVIDIA A100-SXM4-80GB", "PCI Express errors, ECC errors".to_owned()),
-                ("10de:20b2", "no driver".to_owned()),
-                ("AMD Instinct MI250X", "ECC errors".to_owned()),
-            ]
+            shown(&found),
+            expected(&[
+                (a100, ""),
+                (a100, "PCI Express errors, ECC errors"),
+                (a100, "ECC errors"),
+                ("10de:20b2", "no driver"),
+                ("AMD Instinct MI250X", "ECC errors"),
+                ("AMD Instinct MI300X", ""),
+            ])
         );
+        let without_log = gpu::all(&Tree(root.path()), None);
+        assert_eq!(shown(&without_log)[..3], expected(&[(a100, "?"), (a100, "PCI Express errors"), (a100, "?")]));
     }
 }

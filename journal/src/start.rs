@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pact_session::Unfinished;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -12,9 +13,11 @@ use tokio::time::timeout;
 
 use crate::access::{self, Access};
 use crate::config::{Config, ConfigError};
-use crate::consensus::RaftSettings;
+use crate::consensus::{RaftSettings, Unavailable};
+use crate::error::JournalError;
+use crate::group::AppendError;
 use crate::journal::Journal;
-use crate::own::Own;
+use crate::own::{Own, Unrecorded};
 use crate::pace::Pace;
 use crate::registry::Registry;
 use crate::revoked::Revoked;
@@ -66,7 +69,7 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody can know that there is something to end.
-        let ended = Ended::watch()?;
+        let mut ended = Ended::watch()?;
         // Before the files are opened, because a second member on the same address should not touch them.
         let listen = |source| ServiceError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
@@ -81,9 +84,13 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
             say("a development key is configured: whoever has it is anybody; a site that works has none");
         }
         let own = Own::new(Arc::clone(&journal));
-        let unfinished = unfinished::look(&journal).map_err(|error| journal.stop(error))?;
-        let begun = unfinished::end(unfinished, &own).await;
-        begun.map_err(|why| ServiceError::Unrecorded(why.to_string()))?;
+        let unfinished = tokio::select! {
+            biased;
+            unfinished = unfinished::look(&journal) => unfinished.map_err(|error| journal.stop(error))?,
+            // There is so much to look at that nobody should have to wait for it.
+            () = ended.asked() => return Ok(()),
+        };
+        begin(unfinished, &journal, &own).await?;
         let (pace, speaks) = (Pace::new(access::PLACES_A_SECOND), Arc::clone(&voice));
         let access = Access { issuers, signer, registry, revoked, own, voice: speaks, pace };
         let access = Arc::new(access);
@@ -101,6 +108,18 @@ pub fn run(config: &Path, say: fn(&str)) -> Result<(), ServiceError> {
         }
         Ok(())
     })
+}
+
+/// Ends what the member died over, and puts on record that it begins.
+async fn begin(unfinished: Unfinished, journal: &Journal, own: &Own) -> Result<(), ServiceError> {
+    match unfinished::end(unfinished, own).await {
+        Ok(()) => Ok(()),
+        // What went wrong storage knows better.
+        Err(Unrecorded::Append(AppendError::Unavailable(Unavailable::Stopped))) => {
+            Err(journal.stop(JournalError::Stopped).into())
+        }
+        Err(why @ (Unrecorded::Append(_) | Unrecorded::Late)) => Err(ServiceError::Unrecorded(why.to_string())),
+    }
 }
 
 async fn live(

@@ -15,7 +15,7 @@ mod status;
 mod syntax;
 mod value;
 
-pub use cap::{Capabilities, Cpu, Disk, Gpu, Nic, Numa, cap, cap_value};
+pub use cap::{Capabilities, Cpu, Disk, Gpu, Health, Nic, Numa, cap, cap_value};
 pub use escape::{escape, is_plain};
 pub use fleet::{
     ClusterStatus, FleetLink, FleetNode, cluster, cluster_value, findings, fleet, fleet_value, health, health_value,

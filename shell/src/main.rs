@@ -6,6 +6,7 @@
 mod account;
 mod completions;
 mod confine;
+mod cut;
 mod engine;
 mod error;
 mod invocation;
@@ -36,9 +37,6 @@ use streams::{Input, Output};
 /// Where the agent of this node listens. Nothing that a caller says changes it.
 const SOCKET: &str = "/run/pact/agent.sock";
 
-/// What a word costs in a message at most, beside its bytes.
-const WORD_COST: usize = 8;
-
 fn main() -> ExitCode {
     terminal::restore_on_panic();
     let ended = run();
@@ -65,7 +63,7 @@ fn run() -> Result<u8, ShellError> {
         Invocation::Completions(shell) => Ok(show(&completions::script(shell))),
         Invocation::Version => Ok(show(concat!("pact ", env!("CARGO_PKG_VERSION"), "\n"))),
         Invocation::Remote(asked, common) => remote::run(asked, common, terminal, home(mode, &account)),
-        Invocation::Line(line) => once(&endpoint, terminal, LineForm::Text(cut(line)), Format::Text),
+        Invocation::Line(line) => once(&endpoint, terminal, LineForm::Text(cut::text(line)), Format::Text),
         Invocation::Words(words, _) if mode == Mode::Command && endpoint.is_absent() && invocation::is_help(&words) => {
             invocation::help(words, terminal.size.map_or(80, |(columns, _)| columns)).map(|text| show(&text))
         }
@@ -77,7 +75,7 @@ fn run() -> Result<u8, ShellError> {
                 terminal.colour = false;
             }
             let output = remote::said(common.said, home(mode, &account).as_deref())?.output.unwrap_or_default();
-            once(&endpoint, terminal, LineForm::Words(cut_words(words)), output)
+            once(&endpoint, terminal, LineForm::Words(cut::words(words)), output)
         }
         Invocation::Lines if !(terminal.stdin && terminal.stdout) => script(&endpoint, terminal),
         Invocation::Lines if mode == Mode::Command && endpoint.is_absent() => Ok(show(HELP)),
@@ -93,24 +91,6 @@ fn show(text: &str) -> u8 {
 /// A closed pipe is no error.
 fn print(to: &mut impl Write, text: &str) {
     let _closed = to.write_all(text.as_bytes()).and_then(|()| to.flush());
-}
-
-/// More than this the agent does not take in one message; it refuses and records what it gets.
-fn cut(mut line: Vec<u8>) -> Vec<u8> {
-    line.truncate(script::MOST_SENT);
-    line
-}
-
-/// The same for words, each of which costs a few bytes beside itself.
-fn cut_words(words: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut room = script::MOST_SENT;
-    let fits = |mut word: Vec<u8>| {
-        room = room.checked_sub(WORD_COST)?;
-        word.truncate(room);
-        room -= word.len();
-        Some(word)
-    };
-    words.into_iter().map_while(fits).collect()
 }
 
 /// A login shell's is the account's, whatever the environment says.

@@ -20,7 +20,7 @@ use crate::invocation::{Common, Remote};
 use crate::repl::{self, HistoryFile, Probe};
 use crate::signals::Signals;
 use crate::streams::Input;
-use crate::{confine, engine_of, on_runtime, terminal};
+use crate::{confine, cut, engine_of, on_runtime, terminal};
 
 /// Does it.
 pub(crate) fn run(
@@ -69,8 +69,8 @@ async fn ticket(journal: &Journal, node: &NodeName) -> Result<Ticket, ShellError
 fn exec(settings: &Settings, asked: &ExecArguments, words: Vec<Vec<u8>>, terminal: Terminal) -> Result<u8, ShellError> {
     let form = match words.as_slice() {
         // A caller's shell has left it whole, so that the grammar reads it.
-        [line] => LineForm::Text(line.clone()),
-        [] | [_, ..] => LineForm::Words(words),
+        [line] => LineForm::Text(cut::text(line.clone())),
+        [] | [_, ..] => LineForm::Words(cut::words(words)),
     };
     match (asked.nodes.single(), settings.output) {
         (Some(node), Output::Text) if !asked.fold => one(settings, node, form, terminal),

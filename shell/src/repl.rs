@@ -21,9 +21,10 @@ use std::sync::Arc;
 use pact_client::{ClientError, Context, Event, LineForm};
 use pact_proto::view::escape;
 
+use crate::cut;
 use crate::engine::{Ended, Engine};
 use crate::error::ShellError;
-use crate::script::{MOST_SENT, leaves};
+use crate::script::leaves;
 use crate::signals::Heard;
 use crate::streams::Input;
 use crate::terminal;
@@ -150,7 +151,7 @@ impl Repl<'_> {
             self.engine.style.columns = columns;
             self.size = size;
         }
-        line.truncate(MOST_SENT);
+        line.truncate(cut::MOST_SENT);
         let leaves = leaves(&line);
         Ok(match self.engine.run(LineForm::Text(line), None).await? {
             Ended::Ran { code: 0, .. } if leaves => Some(0),

@@ -7,13 +7,11 @@ use pact_client::LineForm;
 use pact_proto::command::Command;
 use pact_proto::grammar::{Head, Line, parse};
 
+use crate::cut::MOST_SENT;
 use crate::engine::{Ended, Engine};
 use crate::error::ShellError;
 use crate::streams::Input;
 
-/// What of a line is sent at most: longer than any that is accepted, so that the agent refuses and records it, and
-/// shorter than the largest message.
-pub(crate) const MOST_SENT: usize = 60 * 1024;
 const PIECE: usize = 16 * 1024;
 
 /// Runs what comes, and says what to end with.

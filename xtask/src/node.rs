@@ -141,6 +141,30 @@ impl Node {
         }
         Ok(said.stdout.lines().rev().map(str::to_owned).collect())
     }
+
+    /// The number of the last record, as `status` says it.
+    pub fn last_record(&self) -> Result<u64> {
+        let said = self.run(Account::Root, &["status"])?;
+        let number = |row: &str| row.strip_prefix("Records:")?.split_ascii_whitespace().next()?.parse().ok();
+        said.stdout.lines().find_map(number).ok_or_else(|| Error::failed(format!("no number of records: {said:?}")))
+    }
+
+    /// The record up to which the agent has written down that the journal has them: 0 where it has written nothing.
+    pub fn acknowledged(&self) -> u64 {
+        self.number("spool/acknowledged")
+    }
+
+    /// How many times the head of the spool was written.
+    pub fn head_writes(&self) -> u64 {
+        self.number("spool/head")
+    }
+
+    /// The number in a small file of the spool as the agent sees it; 0 where it is not there yet.
+    fn number(&self, name: &str) -> u64 {
+        let file = format!("/proc/{}/root{}", self.agent_pid(), self.path(name).display());
+        let bytes = std::fs::read(file).unwrap_or_default();
+        bytes.get(16..24).and_then(|number| number.try_into().ok()).map_or(0, u64::from_be_bytes)
+    }
 }
 
 impl From<Output> for Said {

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pact_proto::view::Gpu;
+use pact_proto::view::{Gpu, Health};
 
 use super::Tree;
 
@@ -16,17 +16,26 @@ const AMD: &str = "0x1002";
 const INTEL: &str = "0x8086";
 /// Of PCI: a screen is driven, by whatever.
 const DISPLAY: &str = "0x03";
+/// Of PCI: a processing accelerator. Of the vendors here only AMD's GPUs call themselves so: Intel's cards for
+/// compression do too.
+const ACCELERATOR: &str = "0x1200";
 
 /// Those of vendors that make accelerators: the chip that shows a server's console is none.
-pub(super) fn all(tree: &Tree<'_>, log: &[String]) -> Vec<Gpu> {
+pub(super) fn all(tree: &Tree<'_>, log: Option<&[String]>) -> Vec<Gpu> {
     let devices = tree.names("sys/bus/pci/devices").into_iter();
     devices.filter_map(|address| gpu(tree, &address, log)).collect()
 }
 
-fn gpu(tree: &Tree<'_>, address: &str, log: &[String]) -> Option<Gpu> {
+fn gpu(tree: &Tree<'_>, address: &str, log: Option<&[String]>) -> Option<Gpu> {
     let device = Path::new("sys/bus/pci/devices").join(address);
     let vendor = tree.text(device.join("vendor"));
-    if !tree.text(device.join("class")).starts_with(DISPLAY) || ![NVIDIA, AMD, INTEL].contains(&vendor.as_str()) {
+    let class = tree.text(device.join("class"));
+    let is_gpu = match vendor.as_str() {
+        AMD => class.starts_with(DISPLAY) || class.starts_with(ACCELERATOR),
+        NVIDIA | INTEL => class.starts_with(DISPLAY),
+        _ => false,
+    };
+    if !is_gpu {
         return None;
     }
     let number = || {
@@ -45,12 +54,18 @@ fn gpu(tree: &Tree<'_>, address: &str, log: &[String]) -> Option<Gpu> {
     if uncorrectable(tree, &device) > 0 {
         reasons.push("ECC errors".to_owned());
     }
-    for reason in log.iter().filter_map(|line| reported(line, address)) {
+    for reason in log.unwrap_or_default().iter().filter_map(|line| reported(line, address)) {
         if !reasons.iter().any(|known| known == reason) {
             reasons.push(reason.to_owned());
         }
     }
-    Some(Gpu { address: address.to_owned(), model, reasons })
+    let health = match reasons.as_slice() {
+        [_, ..] => Health::Degraded(reasons),
+        // Its driver speaks of it in the log alone.
+        [] if log.is_none() && vendor == NVIDIA => Health::Unknown,
+        [] => Health::Healthy,
+    };
+    Some(Gpu { address: address.to_owned(), model, health })
 }
 
 fn model(tree: &Tree<'_>, address: &str, device: &Path) -> Option<String> {
@@ -74,9 +89,9 @@ fn uncorrectable(tree: &Tree<'_>, device: &Path) -> u64 {
 
 /// What NVIDIA's driver said of the GPU at this address that the GPU is to blame for: most Xids are a program's.
 fn reported(line: &str, address: &str) -> Option<&'static str> {
-    let (_, said) = line.split_once("NVRM: Xid (PCI:")?;
-    let (place, said) = said.split_once("): ")?;
-    // The driver leaves the function out.
+    let (place, said) = line.strip_prefix("NVRM: Xid (PCI:")?.split_once("): ")?;
+    // A part of a GPU that is divided stands behind its address, and the driver leaves the function out.
+    let place = place.split(' ').next()?;
     if !address.strip_prefix(place)?.starts_with('.') {
         return None;
     }

@@ -5,7 +5,7 @@
 
 use pact_proto::model::entry::{Body, Via};
 use pact_proto::model::{Entry, Scope};
-use pact_session::Unfinished;
+use pact_session::{Backwards, Unfinished};
 
 use crate::entry::Index;
 use crate::error::JournalError;
@@ -14,12 +14,18 @@ use crate::own::{Draft, Own, Unrecorded};
 
 const WHY: &str = "the journal stopped before it was over";
 
+/// How many records are looked at before others have a turn.
+const TURN: usize = 512;
+
 /// What is open, of what this member vouches for, since it began to serve the last time.
-pub(crate) fn look(journal: &Journal) -> Result<Unfinished, JournalError> {
+pub(crate) async fn look(journal: &Journal) -> Result<Unfinished, JournalError> {
     let reader = journal.reader();
     let me = Via::Member(journal.members().me.0.to_string());
-    let mut seen = Vec::new();
-    for committed in reader.by(Index::SCOPE, Scope::Global.to_string().as_bytes()).rev() {
+    let mut seen = Backwards::default();
+    for (count, committed) in reader.by(Index::SCOPE, Scope::Global.to_string().as_bytes()).rev().enumerate() {
+        if count % TURN == TURN - 1 {
+            tokio::task::yield_now().await;
+        }
         // What a later version wrote is none of this one's sessions.
         let Ok(entry) = Entry::decode(&committed?.item.payload) else { continue };
         if entry.via != me {
@@ -28,11 +34,9 @@ pub(crate) fn look(journal: &Journal) -> Result<Unfinished, JournalError> {
         if matches!(entry.body, Body::MemberStarted { .. }) {
             break;
         }
-        seen.push(entry);
+        seen.see(entry);
     }
-    let mut unfinished = Unfinished::default();
-    seen.into_iter().rev().for_each(|entry| unfinished.see(entry));
-    Ok(unfinished)
+    Ok(seen.done())
 }
 
 /// Puts on record that it is over, and that the member begins.

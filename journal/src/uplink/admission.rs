@@ -114,9 +114,10 @@ impl Origin {
             return Err(format!("its author is {author:?}, and {node} cannot vouch for that"));
         }
         match &entry.body {
-            Body::UplinkRejected { .. } | Body::Revoked { .. } | Body::TokenRefused { .. } => {
-                Err("only a member of the journal says that".to_owned())
-            }
+            Body::UplinkRejected { .. }
+            | Body::Revoked { .. }
+            | Body::TokenRefused { .. }
+            | Body::MemberStarted { .. } => Err("only a member of the journal says that".to_owned()),
             Body::SessionOpened { .. }
             | Body::SessionClosed { .. }
             | Body::Line(_)
@@ -124,7 +125,6 @@ impl Origin {
             | Body::Outcome(_)
             | Body::Output(_)
             | Body::AgentStarted { .. }
-            | Body::MemberStarted { .. }
             | Body::RecordsLost { .. } => Ok(()),
         }
     }

@@ -31,9 +31,9 @@ pub struct Capabilities {
 /// Processors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
-    /// Of the first; they are alike.
+    /// Of the first; they are alike. Empty where it is not known.
     pub model: String,
-    /// Packages.
+    /// Packages. These three are 0 where they are not known.
     pub sockets: u64,
     /// Of all packages.
     pub cores: u64,
@@ -59,8 +59,20 @@ pub struct Gpu {
     pub address: String,
     /// As its driver calls it, or its vendor and device number.
     pub model: String,
-    /// Why it is degraded; healthy where there is no reason.
-    pub reasons: Vec<String>,
+    /// How it is.
+    pub health: Health,
+}
+
+/// How an accelerator is, as far as the kernel knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing bad is known.
+    #[default]
+    Healthy,
+    /// For these reasons, at least one.
+    Degraded(Vec<String>),
+    /// What would say so cannot be read.
+    Unknown,
 }
 
 /// A network interface.
@@ -83,8 +95,8 @@ pub struct Disk {
     pub name: String,
     /// As it calls itself; may be empty.
     pub model: String,
-    /// Of room.
-    pub bytes: u64,
+    /// Of room, where it is known.
+    pub bytes: Option<u64>,
     /// Whether it turns.
     pub turns: bool,
 }
@@ -96,9 +108,15 @@ pub fn cap(cap: &Capabilities, style: Style) -> String {
         text.push_str(&format!("  {name}: {}\n", fold(&escape(value.as_bytes()), name.len() + 4, style.columns)));
     };
     let Cpu { model, sockets, cores, threads } = &cap.cpu;
-    row("CPU", &format!("{sockets}x {model}, {}, {}", many(*cores, "core"), many(*threads, "thread")));
+    let model = if model.is_empty() { "processors" } else { model };
+    let cpu = match threads {
+        0 => "not known".to_owned(),
+        _ => format!("{sockets}x {model}, {}, {}", many(*cores, "core"), many(*threads, "thread")),
+    };
+    row("CPU", &cpu);
     let near = cap.numa.iter().map(|n| format!("; NUMA {}: {}, CPUs {}", n.number, size(n.bytes), n.cpus));
-    row("Memory", &format!("{}{}", size(cap.memory), near.collect::<String>()));
+    let memory = if cap.memory == 0 { "not known".to_owned() } else { size(cap.memory) };
+    row("Memory", &format!("{memory}{}", near.collect::<String>()));
     row("GPUs", &gpus(&cap.gpus));
     row("NICs", &list(cap.nics.iter().map(nic)));
     row("Storage", &list(cap.disks.iter().map(disk)));
@@ -116,12 +134,16 @@ pub fn cap_value(cap: &Capabilities) -> Value {
         Value::object([("number", whole(n.number)), ("bytes", whole(n.bytes)), ("cpus", Value::text(&n.cpus))])
     });
     let gpus = cap.gpus.iter().map(|gpu| {
-        let health = if gpu.reasons.is_empty() { "healthy" } else { "degraded" };
+        let (health, reasons) = match &gpu.health {
+            Health::Healthy => (Value::text("healthy"), &[][..]),
+            Health::Degraded(reasons) => (Value::text("degraded"), reasons.as_slice()),
+            Health::Unknown => (Value::Null, &[][..]),
+        };
         Value::object([
             ("address", Value::text(&gpu.address)),
             ("model", Value::text(&gpu.model)),
-            ("health", Value::text(health)),
-            ("reasons", texts(&gpu.reasons)),
+            ("health", health),
+            ("reasons", texts(reasons)),
         ])
     });
     let nics = cap.nics.iter().map(|nic| {
@@ -136,30 +158,39 @@ pub fn cap_value(cap: &Capabilities) -> Value {
         Value::object([
             ("name", Value::text(&disk.name)),
             ("model", Value::text(&disk.model)),
-            ("bytes", whole(disk.bytes)),
+            ("bytes", disk.bytes.map_or(Value::Null, whole)),
             ("turns", Value::Bool(disk.turns)),
         ])
     });
     let cpu = Value::object([
-        ("model", Value::text(&cap.cpu.model)),
-        ("sockets", whole(cap.cpu.sockets)),
-        ("cores", whole(cap.cpu.cores)),
-        ("threads", whole(cap.cpu.threads)),
+        ("model", known(&cap.cpu.model)),
+        ("sockets", counted(cap.cpu.sockets)),
+        ("cores", counted(cap.cpu.cores)),
+        ("threads", counted(cap.cpu.threads)),
     ]);
     Value::object([
         ("node", Value::text(&cap.node)),
         ("cpu", cpu),
-        ("memory_bytes", whole(cap.memory)),
+        ("memory_bytes", counted(cap.memory)),
         ("numa", Value::List(numa.collect())),
         ("gpus", Value::List(gpus.collect())),
         ("nics", Value::List(nics.collect())),
         ("storage", Value::List(disks.collect())),
-        ("kernel", Value::text(&cap.kernel[0])),
+        ("kernel", known(&cap.kernel[0])),
         ("machine", Value::text(&cap.kernel[1])),
         ("layers", texts(&cap.layers)),
-        ("first_process", Value::text(&cap.supervisor.0)),
+        ("first_process", known(&cap.supervisor.0)),
         ("services_running", whole(cap.supervisor.1.into())),
     ])
+}
+
+/// Of what every node has: none means that it is not known.
+fn counted(number: u64) -> Value {
+    if number == 0 { Value::Null } else { whole(number) }
+}
+
+fn known(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { Value::text(text) }
 }
 
 fn whole(number: u64) -> Value {
@@ -171,9 +202,10 @@ fn gpus(gpus: &[Gpu]) -> String {
     let mut kinds: Vec<(usize, String)> = Vec::new();
     for gpu in gpus {
         let model = short(&gpu.model);
-        let kind = match gpu.reasons.as_slice() {
-            [] => format!("{model} (healthy)"),
-            reasons => format!("{model} (DEGRADED - {})", reasons.join(", ")),
+        let kind = match &gpu.health {
+            Health::Healthy => format!("{model} (healthy)"),
+            Health::Degraded(reasons) => format!("{model} (DEGRADED - {})", reasons.join(", ")),
+            Health::Unknown => format!("{model} (health not known)"),
         };
         match kinds.iter_mut().find(|(_, known)| *known == kind) {
             Some((count, _)) => *count += 1,
@@ -207,7 +239,8 @@ fn nic(nic: &Nic) -> String {
 fn disk(disk: &Disk) -> String {
     let kind = if disk.turns { " (turns)" } else { "" };
     let model = if disk.model.is_empty() { String::new() } else { format!(" {}", disk.model) };
-    format!("{} {}{model}{kind}", disk.name, size(disk.bytes))
+    let size = disk.bytes.map_or_else(|| "of unknown size".to_owned(), size);
+    format!("{} {size}{model}{kind}", disk.name)
 }
 
 fn list(items: impl Iterator<Item = String>) -> String {
@@ -237,12 +270,17 @@ mod tests {
         let gpu = |model: &str, reasons: &[&str]| Gpu {
             address: "0000:65:00.0".to_owned(),
             model: model.to_owned(),
-            reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
+            health: match reasons {
+                [] => Health::Healthy,
+                ["?"] => Health::Unknown,
+                reasons => Health::Degraded(reasons.iter().map(|reason| (*reason).to_owned()).collect()),
+            },
         };
         let a100 = "NVIDIA A100-SXM4-80GB";
         let all = [gpu(a100, &[]), gpu(a100, &["ECC errors"]), gpu(a100, &[]), gpu(a100, &[])];
         assert_eq!(gpus(&all), "3x A100 (healthy), 1x A100 (DEGRADED - ECC errors)");
         assert_eq!(gpus(&all[1..3]), "1x A100 (healthy), 1x A100 (DEGRADED - ECC errors)");
+        assert_eq!(gpus(&[gpu(a100, &["?"])]), "1x A100 (health not known)");
         assert_eq!(gpus(&[]), "none");
     }
 

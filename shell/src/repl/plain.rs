@@ -6,7 +6,7 @@ use super::editor::Typed;
 use super::history::History;
 use super::knowledge::HISTORY;
 use super::probe::take_report;
-use crate::script::MOST_SENT;
+use crate::cut::MOST_SENT;
 use crate::streams::Input;
 
 const PIECE: usize = 4096;

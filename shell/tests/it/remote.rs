@@ -82,6 +82,11 @@ fn a_line_runs_there_as_it_runs_here() {
         counting.stdin.take().unwrap().write_all(&vec![b'x'; 300_000]).unwrap();
         let (out, _, code) = said(&counting.wait_with_output().unwrap());
         assert_eq!((out.as_str(), code), ("300000\n", Some(0)));
+        let (long, many) = ("long".repeat(25_000), vec!["many"; 25_000]);
+        for words in [&["--", long.as_str()][..], &[&["--"], many.as_slice()].concat()] {
+            let (out, err, code) = alice.run(&[&["exec", "node042"], words].concat());
+            assert!(out.is_empty() && err.contains(" are the most") && code == Some(1), "{err} {code:?}");
+        }
         let viewer = Workstation::of(&site, "bob@example.org", &["pact-viewer-another"]);
         let (_, err, code) = viewer.run(&["exec", "node042", "--", "uname"]);
         assert_eq!(code, Some(2), "{err}");
@@ -90,6 +95,8 @@ fn a_line_runs_there_as_it_runs_here() {
     let line = &records[find(&records, "LINE", "wc -c")];
     assert!(line.contains(" node:node042 alice@example.org "), "{line}");
     assert!(records[find(&records, "REFUSED", "uname")].contains(" bob@example.org "), "{records:#?}");
+    find(&records, "REFUSED", "longlong");
+    find(&records, "REFUSED", "many many");
 }
 
 #[test]

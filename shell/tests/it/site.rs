@@ -80,7 +80,7 @@ impl Site {
     pub(crate) fn has_all_of(&mut self, node: &Node) -> Vec<String> {
         let kept = node.run(Account::Root, &["log", "-n", "1000", "--kind", "OUTPUT"]).stdout.lines().count();
         let all = node.records().len() + kept;
-        until("the journal to have all records", || acknowledged(node) >= all as u64);
+        until("the journal to have all records", || node.acknowledged() >= all as u64);
         let there = self.records();
         let here: Vec<_> = node.records().iter().filter_map(|record| without_number(record)).collect();
         assert!(here.len() >= there.len(), "{} of {}: {here:#?}", here.len(), there.len());
@@ -102,21 +102,4 @@ impl Deref for Site {
 /// `#12 2026-…` without its first word, which differs between a node and the journal.
 fn without_number(record: &str) -> Option<String> {
     record.strip_prefix('#')?.split_once(' ').map(|(_, rest)| rest.to_owned())
-}
-
-/// How far the agent has written down that the journal has its records.
-pub(crate) fn acknowledged(node: &Node) -> u64 {
-    number(node, "spool/acknowledged")
-}
-
-/// How many times the node's records were written.
-pub(crate) fn written(node: &Node) -> u64 {
-    number(node, "spool/head")
-}
-
-/// The number in a small file as the agent sees it; 0 where it is not there yet.
-fn number(node: &Node, name: &str) -> u64 {
-    let file = format!("/proc/{}/root{}", node.agent_pid(), node.path(name).display());
-    let bytes = std::fs::read(file).unwrap_or_default();
-    bytes.get(16..24).map_or(0, |number| u64::from_be_bytes(number.try_into().unwrap()))
 }

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::lines::find;
 use crate::node::{Account, Node, until};
-use crate::site::{HOST, Site, acknowledged, written};
+use crate::site::{HOST, Site};
 
 const QUORUM: &str = "audit = \"quorum\"\n";
 
@@ -150,13 +150,13 @@ fn a_new_spool_begins_anew_and_the_old_records_stay() {
 fn waits(site: &mut Site, node: &Node) {
     // The agent is there, a session opens, a line, what it wrote, its outcome, the session ends.
     assert_eq!(node.once(Account::Alice, "uname -s").stdout, "Linux\n");
-    until("the end of the first session and its way", || acknowledged(node) == 6);
-    let before = written(node);
+    until("the end of the first session and its way", || node.acknowledged() == 6);
+    let before = node.head_writes();
     site.signal_journal(Signal::STOP);
     let mut waiting = node.pact(Account::Alice, &["-c", "uname -s"]).spawn().unwrap();
-    until("the line to be on this node's disk", || written(node) > before);
+    until("the line to be on this node's disk", || node.head_writes() > before);
     assert!(waiting.try_wait().unwrap().is_none(), "it ran before the journal had it");
-    assert_eq!(acknowledged(node), 6);
+    assert_eq!(node.acknowledged(), 6);
     site.signal_journal(Signal::CONT);
     let said = crate::node::Said::from(waiting.wait_with_output().unwrap());
     assert_eq!((said.code, said.stdout.as_str()), (Some(0), "Linux\n"), "{said:?}");

@@ -174,7 +174,7 @@ fn large(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Interrup
 
 /// The agent with everything that it started, idle and with open sessions, beside sshd.
 fn memory(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Interrupt) -> Result<Vec<Figure>> {
-    let (idle, peers_idle) = (resident(node.agent_pid())?, resident(ssh.pid())?);
+    let (idle, peers_idle) = (memory_of(node.agent_pid())?, memory_of(ssh.pid())?);
     let mut sessions = Vec::new();
     let mut others = Vec::new();
     for _ in 0..SESSIONS {
@@ -187,7 +187,7 @@ fn memory(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Interru
         child.stdout.as_mut().ok_or_else(|| Error::failed("no output"))?.read_exact(&mut first)?;
         others.push(child);
     }
-    let (busy, peers_busy) = (resident(node.agent_pid())?, resident(ssh.pid())?);
+    let (busy, peers_busy) = (memory_of(node.agent_pid())?, memory_of(ssh.pid())?);
     for session in sessions {
         session.leave()?;
     }
@@ -196,39 +196,57 @@ fn memory(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Interru
         other.wait()?;
     }
     let each = |busy: f64, idle: f64| (busy - idle) / f64::from(SESSIONS);
-    Ok(vec![
-        Figure::new(
-            "memory, idle, shared pages in proportion (PSS)",
-            Unit::Mebibytes,
-            Samples::of("pact-agent with its launcher", [idle]),
-            Samples::of("sshd", [peers_idle]),
-            Target::Median(20.0),
-        ),
-        Figure::new(
-            "memory of each of ten sessions, in proportion (PSS)",
-            Unit::Mebibytes,
-            Samples::of("pact-agent with all that it started", [each(busy, idle)]),
-            Samples::of("sshd with all that it started", [each(peers_busy, peers_idle)]),
-            Target::Median(3.0),
-        ),
-    ])
+    let figures = |counted: &str, of: fn(Memory) -> f64| {
+        let (idle, busy, peers_idle, peers_busy) = (of(idle), of(busy), of(peers_idle), of(peers_busy));
+        [
+            Figure::new(
+                format!("memory, idle, {counted}"),
+                Unit::Mebibytes,
+                Samples::of("pact-agent with its launcher", [idle]),
+                Samples::of("sshd", [peers_idle]),
+                Target::Median(20.0),
+            ),
+            Figure::new(
+                format!("memory of each of ten sessions, {counted}"),
+                Unit::Mebibytes,
+                Samples::of("pact-agent with all that it started", [each(busy, idle)]),
+                Samples::of("sshd with all that it started", [each(peers_busy, peers_idle)]),
+                Target::Median(3.0),
+            ),
+        ]
+    };
+    let resident = figures("resident (RSS)", |memory| memory.resident);
+    let in_proportion = figures("shared pages in proportion (PSS)", |memory| memory.in_proportion);
+    Ok(resident.into_iter().chain(in_proportion).collect())
 }
 
-/// Of a process and all below it, each page in proportion to how many share it, in MiB.
-fn resident(process: u32) -> Result<f64> {
-    let mut total = 0;
+/// Memory of a process and all below it, in MiB.
+#[derive(Clone, Copy, Default)]
+struct Memory {
+    /// Each page as often as it is mapped.
+    resident: f64,
+    /// Each page in proportion to how many share it.
+    in_proportion: f64,
+}
+
+fn memory_of(process: u32) -> Result<Memory> {
+    let mut total = Memory::default();
     let mut all = vec![process];
     while let Some(process) = all.pop() {
         let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
-        let row = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-        let kilobytes = row.and_then(|row| row.split_ascii_whitespace().next()?.parse::<u32>().ok());
-        total += kilobytes.unwrap_or(0);
+        let mebibytes = |name: &str| {
+            let row = rollup.lines().find_map(|line| line.strip_prefix(name));
+            let kilobytes = row.and_then(|row| row.split_ascii_whitespace().next()?.parse::<u32>().ok());
+            f64::from(kilobytes.unwrap_or(0)) / 1024.0
+        };
+        total.resident += mebibytes("Rss:");
+        total.in_proportion += mebibytes("Pss:");
         for thread in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
             let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
             all.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
         }
     }
-    if total == 0 { Err(Error::failed("memory cannot be read")) } else { Ok(f64::from(total) / 1024.0) }
+    if total.resident > 0.0 { Ok(total) } else { Err(Error::failed("memory cannot be read")) }
 }
 
 fn to_end(command: &mut Command) -> Result<Duration> {

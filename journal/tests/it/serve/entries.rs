@@ -78,6 +78,11 @@ fn cases(node: &str) -> Vec<Case> {
             }),
             (1, 2, "only a member of the journal says that"),
         ),
+        case(
+            "that a member started",
+            changed(|e| e.body = Body::MemberStarted { version: String::new() }),
+            (1, 2, "only a member of the journal says that"),
+        ),
         case("nothing", garbage(Vec::new()), (1, 2, "no entry: it is empty")),
         case("a newer version", garbage(vec![2, 0, 0]), (1, 2, "no entry: its version is 2")),
         case("garbage", garbage(vec![1, 0xff, 0xff]), (1, 2, "no entry: it cannot be decoded")),

@@ -114,6 +114,8 @@ fn after_ctrl_c_a_flood_is_soon_over() {
     seat.prompt();
     let after = seat.terminal.written().len() - before;
     assert!(after < MOST, "{after} bytes came after the program was gone");
+    // Interrupted, and not ended by force because Ctrl-C came late.
+    find(&node.records(), "OUTCOME", "exit 130");
 }
 
 /// Behind a shell that has job control `pact` could be stopped, and its session with it.
