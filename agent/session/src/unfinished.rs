@@ -171,8 +171,12 @@ mod tests {
             ("1.1! 1! 2", 0, 1),
         ] {
             let (mut forwards, mut backwards) = (Unfinished::default(), Backwards::default());
-            written(words).into_iter().for_each(|entry| forwards.see(entry));
-            written(words).into_iter().rev().for_each(|entry| backwards.see(entry));
+            for entry in written(words) {
+                forwards.see(entry);
+            }
+            for entry in written(words).into_iter().rev() {
+                backwards.see(entry);
+            }
             let (one, other) = (forwards.ends("why"), backwards.done().ends("why"));
             assert_eq!(one, other, "{words}");
             let closed = one.iter().filter(|(_, body)| matches!(body, Body::SessionClosed { .. })).count();
