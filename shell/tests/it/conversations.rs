@@ -2,8 +2,8 @@
 //! from a workstation. What people see and what is on record must be the same.
 //!
 //! What differs from one time to the next (a process list, a clock) is compared by its records alone.
-//! **Not here:** words that are split already, which only `exec` gets; lines that go on until somebody ends them; what
-//! [`LEFT_OUT`] says.
+//! Words that somebody's shell has split already, which only `exec` takes as they are, are typed in quotes.
+//! **Not here:** lines that go on until somebody ends them; what [`LEFT_OUT`] says.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,8 +48,7 @@ fn files() -> Vec<PathBuf> {
     for folder in ["proto/cases", "proto/cases/programs", "policy/cases"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            let is_split = path.ends_with("words.cases");
-            if path.extension().is_some_and(|it| it == "cases") && !is_split {
+            if path.extension().is_some_and(|it| it == "cases") {
                 files.push(path);
             }
         }
@@ -62,7 +61,9 @@ fn files() -> Vec<PathBuf> {
 fn cases_of(path: &Path) -> Vec<Case> {
     let is_judged = path.components().any(|part| part.as_os_str() == "policy");
     let typed = cases::all_typed(&std::fs::read_to_string(path).unwrap());
+    let is_split = path.ends_with("words.cases");
     let case = |line: Vec<u8>| {
+        let line = if is_split { quoted(&line) } else { line };
         if !is_judged {
             return Some(Case { role: "ops", line });
         }
@@ -76,6 +77,27 @@ fn cases_of(path: &Path) -> Vec<Case> {
         Some(Case { role, line: line[at + 2..].to_vec() })
     };
     typed.into_iter().filter_map(case).filter(|case| ends_by_itself(&case.line)).collect()
+}
+
+/// `cat ¦ a b` as `'cat' 'a b'`.
+fn quoted(words: &[u8]) -> Vec<u8> {
+    const MARK: &[u8] = " ¦ ".as_bytes();
+    let mut line = b"'".to_vec();
+    let mut rest = words;
+    while !rest.is_empty() {
+        match rest.strip_prefix(MARK) {
+            Some(behind) => {
+                line.extend(b"' '");
+                rest = behind;
+            }
+            None => {
+                line.push(rest[0]);
+                rest = &rest[1..];
+            }
+        }
+    }
+    line.push(b'\'');
+    line
 }
 
 /// Whether nobody has to end it.
