@@ -15,4 +15,4 @@ pub use opening::{columns, new_id, style};
 pub use outbound::{ClientGone, Outbound, PLACES};
 pub use pace::Pace;
 pub use refusal::Refusal;
-pub use unfinished::{Backwards, Unfinished};
+pub use unfinished::Unfinished;

@@ -101,7 +101,7 @@ impl Search {
         let (mut piece, below) = (Vec::new(), self.below);
         let mut looked_at = 0;
         let found: Box<dyn Iterator<Item = Result<Committed, JournalError>>> = match self.key() {
-            Some((index, value)) => Box::new(reader.by_below(index, value.as_bytes(), below).rev()),
+            Some((index, value)) => Box::new(reader.by_within(index, value.as_bytes(), Seq(0)..below).rev()),
             None => Box::new(reader.range(first..below).rev()),
         };
         for committed in found.take(AT_A_TIME) {

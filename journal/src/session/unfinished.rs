@@ -3,11 +3,12 @@
 //! **Invariant:** when this has returned, every line of an earlier life of the member has exactly one outcome and every
 //! session one end; it is done before anybody is served, so that what is open later is of this life.
 
-use pact_proto::model::entry::{Body, Via};
+use pact_proto::model::entry::{Body, Kind, Via};
 use pact_proto::model::{Entry, Scope};
-use pact_session::{Backwards, Unfinished};
+use pact_session::Unfinished;
 
-use crate::entry::Index;
+use crate::chain::Seq;
+use crate::entry::{Committed, Index};
 use crate::error::JournalError;
 use crate::journal::Journal;
 use crate::own::{Draft, Own, Unrecorded};
@@ -17,26 +18,32 @@ const WHY: &str = "the journal stopped before it was over";
 /// How many records are looked at before others have a turn.
 const TURN: usize = 512;
 
-/// What is open, of what this member vouches for, since it began to serve the last time.
+/// What is open, of what this member vouches for, since it began to serve the last time. What is kept is what was open
+/// at one time, however much there is to look at.
 pub(crate) async fn look(journal: &Journal) -> Result<Unfinished, JournalError> {
     let reader = journal.reader();
     let me = Via::Member(journal.members().me.0.to_string());
-    let mut seen = Backwards::default();
-    for (count, committed) in reader.by(Index::SCOPE, Scope::Global.to_string().as_bytes()).rev().enumerate() {
+    // What a later version wrote is none of this one's sessions.
+    let mine = |committed: &Committed| Entry::decode(&committed.item.payload).ok().filter(|entry| entry.via == me);
+    let mut since = Seq(0);
+    for committed in reader.by(Index::KIND, Kind::Member.name().as_bytes()).rev() {
+        let committed = committed?;
+        if mine(&committed).is_some() {
+            since = committed.seq;
+            break;
+        }
+    }
+    let mut unfinished = Unfinished::default();
+    let global = Scope::Global.to_string();
+    for (count, committed) in reader.by_within(Index::SCOPE, global.as_bytes(), since..Seq(u64::MAX)).enumerate() {
         if count % TURN == TURN - 1 {
             tokio::task::yield_now().await;
         }
-        // What a later version wrote is none of this one's sessions.
-        let Ok(entry) = Entry::decode(&committed?.item.payload) else { continue };
-        if entry.via != me {
-            continue;
+        if let Some(entry) = mine(&committed?) {
+            unfinished.see(entry);
         }
-        if matches!(entry.body, Body::MemberStarted { .. }) {
-            break;
-        }
-        seen.see(entry);
     }
-    Ok(seen.done())
+    Ok(unfinished)
 }
 
 /// Puts on record that it is over, and that the member begins.

@@ -70,19 +70,19 @@ impl Reader {
         index: Index,
         value: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<Committed, JournalError>> + use<'_> {
-        self.by_below(index, value, Seq(u64::MAX))
+        self.by_within(index, value, Seq(0)..Seq(u64::MAX))
     }
 
-    /// The same, of those before a seq.
-    pub(crate) fn by_below(
+    /// The same, of those with these seqs.
+    pub(crate) fn by_within(
         &self,
         index: Index,
         value: &[u8],
-        below: Seq,
+        seqs: Range<Seq>,
     ) -> impl DoubleEndedIterator<Item = Result<Committed, JournalError>> + use<'_> {
         let prefix = keys::prefix(index, value);
         let key = |seq: u64| [prefix.as_slice(), &seq.to_be_bytes()].concat();
-        self.found(&key(0), &key(below.0))
+        self.found(&key(seqs.start.0), &key(seqs.end.0))
     }
 
     /// The smallest seq of the entries that were committed since a time, and one beyond the last where there are none;

@@ -149,7 +149,7 @@ pub fn cap_value(cap: &Capabilities) -> Value {
     let nics = cap.nics.iter().map(|nic| {
         Value::object([
             ("name", Value::text(&nic.name)),
-            ("driver", Value::text(&nic.driver)),
+            ("driver", known(&nic.driver)),
             ("up", Value::Bool(nic.up)),
             ("megabits", nic.megabits.map_or(Value::Null, whole)),
         ])
@@ -157,7 +157,7 @@ pub fn cap_value(cap: &Capabilities) -> Value {
     let disks = cap.disks.iter().map(|disk| {
         Value::object([
             ("name", Value::text(&disk.name)),
-            ("model", Value::text(&disk.model)),
+            ("model", known(&disk.model)),
             ("bytes", disk.bytes.map_or(Value::Null, whole)),
             ("turns", Value::Bool(disk.turns)),
         ])

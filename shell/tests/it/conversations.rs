@@ -128,7 +128,7 @@ fn is_of_the_moment(line: &[u8]) -> bool {
 
 /// What differs from one time to the next: what a line of the moment wrote, where it ran at all.
 fn may_differ(line: &[u8], shown: &str) -> bool {
-    is_of_the_moment(line) && !shown.trim_start().starts_with("pact: ")
+    is_of_the_moment(line) && !shown.lines().any(|row| row.starts_with("pact: "))
 }
 
 /// Whether it can be typed: its bytes are no keys.
