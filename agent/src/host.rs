@@ -1,12 +1,13 @@
 //! The host of one session: makes its processes, waits for them, signals them.
 //!
-//! **Invariant:** one thread, one line at a time. No byte of a session passes through it: it makes pipes and hands
-//! their ends up. Whatever a line leaves behind is ended before its end is reported.
+//! **Invariant:** one thread, one line at a time. No byte of a session passes through it: it makes pipes and terminals
+//! and hands their ends up. Whatever a line leaves behind is ended before its end is reported.
 //! **Not here:** who may run what; that was judged by the agent, and is looked up once more in `crate::table`.
 
 mod expand;
 mod line;
 mod stage;
+mod terminal;
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -211,15 +211,27 @@ pub(crate) struct Host {
     packets: Arc<Packets>,
 }
 
-/// The ends of a line's pipes.
+/// The agent's ends of what a line reads and writes.
 #[derive(Debug)]
-pub(crate) struct Pipes {
-    /// What the first stage reads, if it reads what the client sends.
+pub(crate) struct Ends {
+    /// What the first stage reads, if it reads what the client sends or a command writes.
     pub stdin: Option<OwnedFd>,
-    /// What the last stage writes.
-    pub stdout: OwnedFd,
-    /// What all stages complain of.
-    pub stderr: OwnedFd,
+    /// What it writes.
+    pub output: Written,
+}
+
+/// What a line writes to.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// Pipes.
+    Pipes {
+        /// Of the last stage.
+        stdout: OwnedFd,
+        /// Of all stages.
+        stderr: OwnedFd,
+    },
+    /// A terminal, on which it is typed too.
+    Terminal(OwnedFd),
 }
 
 /// How a line's processes ended.
@@ -265,12 +277,17 @@ impl Host {
     }
 
     /// Starts a pipeline.
-    pub(crate) async fn start(&mut self, start: Start) -> Result<Pipes, LinkError> {
-        let reads_stdin = start.reads_stdin;
-        let mut pipes = self.begin(HostAsked::Start(start)).await?.into_iter();
-        let mut next = || pipes.next().ok_or(LinkError::HostGone);
+    pub(crate) async fn start(&mut self, start: Start) -> Result<Ends, LinkError> {
+        let (reads_stdin, on_terminal) = (start.reads_stdin, start.terminal.is_some());
+        let mut ends = self.begin(HostAsked::Start(start)).await?.into_iter();
+        let mut next = || ends.next().ok_or(LinkError::HostGone);
         let stdin = if reads_stdin { Some(next()?) } else { None };
-        Ok(Pipes { stdin, stdout: next()?, stderr: next()? })
+        let output = if on_terminal {
+            Written::Terminal(next()?)
+        } else {
+            Written::Pipes { stdout: next()?, stderr: next()? }
+        };
+        Ok(Ends { stdin, output })
     }
 
     /// Looks up what patterns match; answers the pipe on which names come.

@@ -20,6 +20,8 @@ mod quorum;
 mod recorded;
 mod running;
 mod shown;
+mod streams;
+mod terminal;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -98,6 +100,8 @@ struct Session<'a> {
     style: Style,
     format: Format,
     environment: Vec<String>,
+    /// The client has a terminal, for programs that draw on one.
+    has_terminal: bool,
     /// `None` for callers who may start no program, and until the first line needs it.
     host: Option<Host>,
     out: Outbound,
@@ -167,10 +171,8 @@ impl Session<'_> {
                 Kind::Close(_) => Err(Over::Left),
                 // What a line did not read before it ended, and what was meant for it.
                 Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_) => Ok(()),
-                Kind::Resize(resize) => {
-                    self.style.columns = pact_session::columns(resize.size.as_ref());
-                    Ok(())
-                }
+                // Known where messages come in.
+                Kind::Resize(_) => Ok(()),
                 Kind::Complete(complete) => self.no_candidates(&complete).await,
                 Kind::Open(_) => Err(Over::Protocol("a session is opened once")),
                 // Taken where messages come in.

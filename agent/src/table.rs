@@ -124,7 +124,12 @@ impl Table {
         if let (Some(applet), Some(first)) = (row.program.applet(), argv.first_mut()) {
             *first = applet.as_bytes().to_vec();
         }
-        Ok(Prepared::new(binary, &argv, environment, bounds)?)
+        // The last of one name counts nowhere for certain, so there is one of each.
+        let own = &row.profile().environment;
+        let name = |pair: &String| pair.split('=').next().map(str::to_owned);
+        let others = environment.iter().filter(|pair| own.iter().all(|own| name(own) != name(pair)));
+        let environment: Vec<String> = others.chain(own).cloned().collect();
+        Ok(Prepared::new(binary, &argv, &environment, bounds)?)
     }
 
     /// The bounds of a program without the program: for what looks up files in its place.

@@ -23,6 +23,8 @@ pub enum Event {
         line: LineId,
         /// Standard input is wanted.
         reads_stdin: bool,
+        /// It draws on a terminal, and what is typed there is its input.
+        terminal: bool,
     },
     /// The line is refused; nothing of it ran.
     Refused(Refusal),
@@ -106,11 +108,8 @@ impl TryFrom<ServerMessage> for Event {
     fn try_from(message: ServerMessage) -> Result<Self, ClientError> {
         Ok(match message.kind.ok_or_else(|| ClientError::unknown("a message"))? {
             Kind::Context(context) => Self::Context(context.try_into()?),
-            Kind::Accepted(accepted) if accepted.terminal => {
-                return Err(ClientError::unknown("a line that owns the terminal"));
-            }
-            Kind::Accepted(v1::Accepted { line_id, reads_stdin, .. }) => {
-                Self::Accepted { line: LineId(line_id), reads_stdin }
+            Kind::Accepted(v1::Accepted { line_id, reads_stdin, terminal }) => {
+                Self::Accepted { line: LineId(line_id), reads_stdin, terminal }
             }
             Kind::Refused(refused) => Self::Refused(refused.try_into()?),
             Kind::Stdout(stdout) => Self::Stdout { data: stdout.data, reached: stdout.reached },

@@ -76,6 +76,9 @@ impl Program {
         if profile.families.contains(&Family::Unix) && profile.sockets.is_empty() {
             return Err(SchemaError::wrong("profile.families", "unix: name the sockets that are meant"));
         }
+        if let Some(odd) = profile.environment.iter().find(|pair| !is_variable(pair)) {
+            return Err(SchemaError::wrong("profile.environment", format!("{odd:?} is not NAME=value")));
+        }
         Ok(Self { schema, paths: file.paths, applet: file.applet, profile: file.profile })
     }
 
@@ -103,6 +106,13 @@ impl Program {
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
+}
+
+/// A name in capitals, and a value that is plain text. What the loader would read is nothing that a program needs.
+fn is_variable(pair: &str) -> bool {
+    let Some((name, value)) = pair.split_once('=') else { return false };
+    let named = name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    named && !name.is_empty() && !name.starts_with("LD_") && value.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
 /// Puts the options of the sets that a form names behind its own. The name of a set that is not there stays, and the

@@ -5,14 +5,20 @@
 //! until what it said before is written.
 //! **Not here:** what a line means. The agent says what became of it.
 
-use pact_client::{Event, Exit, INPUT_PIECE, LineForm, PATIENCE, Refusal, Session};
+use std::time::Duration;
+
+use pact_client::{ClientError, Event, Exit, INPUT_PIECE, LineForm, PATIENCE, Refusal, Session, Terminal};
 use pact_proto::grammar::quote;
 use pact_proto::view::{Complaint, Style, complain, escape};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::ShellError;
-use crate::signals::{Heard, Signals};
-use crate::streams::{Input, Output};
+use crate::signals::{Heard, Resizes, Signals};
+use crate::streams::{Input, Output, Streams};
+use crate::terminal::{self, Raw};
+
+/// How long a terminal may take for what brings it back, when the session is over.
+const GONE: Duration = Duration::from_secs(1);
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +45,26 @@ impl Ended {
     }
 }
 
+/// What of standard input a line's program may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// All of it, where it asks for it.
+    Input,
+    /// Nothing: the next lines come from there. A program that draws on the terminal has the keys nevertheless.
+    Nothing,
+}
+
 /// A session, and the streams of whoever sends the lines.
 pub(crate) struct Engine {
     pub(crate) session: Session,
     pub(crate) out: Output,
     pub(crate) err: Output,
+    input: Input,
     pub(crate) signals: Signals,
+    resizes: Resizes,
+    size: Option<(u16, u16)>,
+    /// Standard input and output are a terminal.
+    owns_terminal: bool,
     pub(crate) style: Style,
     /// Of `watch`: the last entry that is told.
     pub(crate) reached: u64,
@@ -55,7 +75,9 @@ struct Running<'a> {
     /// As it was typed, for the caret.
     line: &'a [u8],
     /// Where its input comes from, until that has ended.
-    input: Option<&'a Input>,
+    input: Option<Input>,
+    /// Its program draws on the terminal.
+    raw: Option<Raw>,
     /// The agent wants it.
     wanted: bool,
     credit: usize,
@@ -65,17 +87,42 @@ struct Running<'a> {
 }
 
 impl Engine {
-    /// Sends a line and stays with it. `input` is what its program may read.
-    pub(crate) async fn run(&mut self, form: LineForm, input: Option<&Input>) -> Result<Ended, ShellError> {
+    /// Around a session; the streams are this process's.
+    pub(crate) fn new(
+        session: Session,
+        signals: Signals,
+        streams: Streams,
+        terminal: &Terminal,
+    ) -> Result<Self, ShellError> {
+        let columns = terminal.size.map_or(80, |(columns, _)| columns);
+        let style = Style { colour: terminal.colour && terminal.stderr, columns };
+        let resizes = Resizes::listen().map_err(ShellError::io("signals"))?;
+        let Streams { input, out, err } = streams;
+        let (size, owns_terminal) = (terminal.size, terminal.stdin && terminal.stdout);
+        Ok(Self { session, out, err, input, signals, resizes, size, owns_terminal, style, reached: 0 })
+    }
+
+    /// Sends a line and stays with it. Standard input is what its program may read, where it is not a prompt's.
+    pub(crate) async fn run(&mut self, form: LineForm, reads: Reads) -> Result<Ended, ShellError> {
+        self.tell_size().await?;
         let line = shown(&form);
         self.session.outgoing.line(form).await?;
         let answer_by = Some(Instant::now() + PATIENCE);
-        let mut running = Running { line: &line, input, wanted: false, credit: 0, interrupted: false, answer_by };
-        let ended = loop {
-            if let Some(ended) = self.step(&mut running).await? {
-                break ended;
-            }
+        let input = match reads {
+            Reads::Input => Some(self.input.clone()),
+            Reads::Nothing => None,
         };
+        let mut running =
+            Running { line: &line, input, raw: None, wanted: false, credit: 0, interrupted: false, answer_by };
+        let ended = self.until_over(&mut running).await;
+        // Whatever happened, what a program made of the terminal goes with it.
+        self.out.is_text_again();
+        if running.raw.is_some() && !matches!(ended, Ok(Ended::Ran { .. })) {
+            // A terminal that is gone, or that nobody reads, is not waited for.
+            let _gone = timeout(GONE, self.flush()).await;
+        }
+        drop(running);
+        let ended = ended?;
         self.out.end_line();
         self.err.end_line();
         // Who leaves may leave because nobody reads.
@@ -85,12 +132,32 @@ impl Engine {
         Ok(ended)
     }
 
+    async fn until_over(&mut self, running: &mut Running<'_>) -> Result<Ended, ShellError> {
+        loop {
+            if let Some(ended) = self.step(running).await? {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// Says how large the terminal is, where it has changed.
+    async fn tell_size(&mut self) -> Result<(), ShellError> {
+        let size = terminal::size();
+        if let (true, Some((columns, rows))) = (size != self.size, size) {
+            self.session.outgoing.resize(columns, rows).await?;
+            self.style.columns = columns;
+            self.size = size;
+        }
+        Ok(())
+    }
+
     /// Waits for one thing to happen.
     async fn step(&mut self, running: &mut Running<'_>) -> Result<Option<Ended>, ShellError> {
         let waits_for_reader = self.out.has_pending() || self.err.has_pending();
         let (room, answer_by) = (running.room(), running.answer_by);
         tokio::select! {
             heard = self.signals.next() => self.heard(heard, running).await,
+            () = self.resizes.next() => self.tell_size().await.map(|()| None),
             written = self.out.write_some(), if self.out.has_pending() => {
                 written.map_err(ShellError::io("standard output"))?;
                 // Nobody reads on: the line is ended, and that is no error.
@@ -100,8 +167,8 @@ impl Engine {
                 written.map_err(ShellError::io("standard error"))?;
                 Ok(None)
             }
-            event = self.session.incoming.next(), if !waits_for_reader => Ok(self.event(event?, running)),
-            piece = piece(running.input, room), if room > 0 => {
+            event = self.session.incoming.next(), if !waits_for_reader => self.event(event?, running),
+            piece = piece(running.input.as_ref(), room), if room > 0 => {
                 self.feed(piece.map_err(ShellError::io("standard input"))?, running).await
             }
             () = at(answer_by) => Err(self.session.incoming.silent().into()),
@@ -123,11 +190,19 @@ impl Engine {
         }
     }
 
-    fn event(&mut self, event: Event, running: &mut Running<'_>) -> Option<Ended> {
+    fn event(&mut self, event: Event, running: &mut Running<'_>) -> Result<Option<Ended>, ShellError> {
         match event {
-            Event::Accepted { reads_stdin, .. } => {
+            Event::Accepted { reads_stdin, terminal, .. } => {
                 running.answer_by = None;
                 running.wanted = reads_stdin;
+                if terminal {
+                    if !self.owns_terminal {
+                        return Err(ClientError::Protocol("a program that draws on a terminal, and there is none".to_owned()).into());
+                    }
+                    running.raw = Some(Raw::enter());
+                    running.input = Some(self.input.clone());
+                    self.out.is_drawn_on();
+                }
             }
             Event::Credit(bytes) => {
                 running.credit = running.credit.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -139,22 +214,27 @@ impl Engine {
             Event::Stderr(bytes) => self.err.pass(&bytes),
             Event::Refused(refusal) => {
                 self.complain(running.line, &refusal);
-                return Some(Ended::Refused(refusal.code));
+                return Ok(Some(Ended::Refused(refusal.code)));
             }
             Event::Exit(Exit { code, failure, .. }) => {
+                self.out.is_text_again();
                 if let Some(failure) = failure {
                     self.say_beside(&format!("pact: {}\n", escape(failure.as_bytes())));
                 }
-                return Some(Ended::Ran { code, interrupted: running.interrupted });
+                return Ok(Some(Ended::Ran { code, interrupted: running.interrupted }));
             }
             Event::Notice(text) => self.say_beside(&format!("pact: {}\n", escape(text.as_bytes()))),
             // Names and marks are for the next prompt; the agent sends them again there.
             Event::Context(_) | Event::Candidates { .. } | Event::Marks(_) => {}
         }
-        None
+        Ok(None)
     }
 
     async fn feed(&mut self, piece: Vec<u8>, running: &mut Running<'_>) -> Result<Option<Ended>, ShellError> {
+        if piece.is_empty() && running.raw.is_some() {
+            // The terminal is gone, and with it whoever sat before it.
+            return Ok(Some(Ended::Left(Heard::HANGUP)));
+        }
         if piece.is_empty() {
             running.input = None;
             self.session.outgoing.stdin_end().await?;

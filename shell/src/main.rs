@@ -13,6 +13,7 @@ mod invocation;
 mod output;
 mod remote;
 mod repl;
+mod screen;
 mod script;
 mod signals;
 mod streams;
@@ -24,15 +25,14 @@ use std::process::ExitCode;
 
 use pact_client::settings::Output as Format;
 use pact_client::{Connected, Context, Endpoint, Kind, LineForm, OpenOptions, Session, Terminal};
-use pact_proto::view::Style;
 
 use account::Account;
-use engine::Engine;
+use engine::{Engine, Reads};
 use error::ShellError;
 use invocation::{HELP, Invocation, Mode, Remote, Unusable};
 use repl::{HistoryFile, Probe};
 use signals::Signals;
-use streams::{Input, Output};
+use streams::Streams;
 
 /// Where the agent of this node listens. Nothing that a caller says changes it.
 const SOCKET: &str = "/run/pact/agent.sock";
@@ -100,15 +100,16 @@ fn home(mode: Mode, account: &Account) -> Option<PathBuf> {
 }
 
 fn once(endpoint: &Endpoint, terminal: Terminal, form: LineForm, output: Format) -> Result<u8, ShellError> {
+    terminal::remember();
     let connected = endpoint.connect()?;
+    let streams = Streams::open(&terminal)?;
     confine::confine()?;
     on_runtime(async {
-        let mut engine = match open(connected, Kind::Once, terminal, output).await? {
+        let mut engine = match open(connected, Kind::Once, terminal, output, streams).await? {
             Opened::Session(engine, _) => engine,
             Opened::Left(code) => return Ok(code),
         };
-        let input = Input::open().map_err(ShellError::io("standard input"))?;
-        let ended = engine.run(form, Some(&input)).await?;
+        let ended = engine.run(form, Reads::Input).await?;
         engine.close().await;
         Ok(ended.code())
     })
@@ -116,13 +117,14 @@ fn once(endpoint: &Endpoint, terminal: Terminal, form: LineForm, output: Format)
 
 fn script(endpoint: &Endpoint, terminal: Terminal) -> Result<u8, ShellError> {
     let connected = endpoint.connect()?;
+    let streams = Streams::open(&terminal)?;
     confine::confine()?;
     on_runtime(async {
-        let mut engine = match open(connected, Kind::Script, terminal, Format::Text).await? {
+        let input = streams.input.clone();
+        let mut engine = match open(connected, Kind::Script, terminal, Format::Text, streams).await? {
             Opened::Session(engine, _) => engine,
             Opened::Left(code) => return Ok(code),
         };
-        let input = Input::open().map_err(ShellError::io("standard input"))?;
         let code = script::run(&mut engine, &input).await?;
         engine.close().await;
         Ok(code)
@@ -133,13 +135,17 @@ fn prompt(endpoint: &Endpoint, terminal: Terminal, home: Option<PathBuf>) -> Res
     terminal::remember();
     let connected = endpoint.connect()?;
     let history = home.map(|home| HistoryFile::open(&repl::path_in(&home))).transpose();
+    let streams = Streams::open(&terminal)?;
     confine::confine()?;
     let probe = if terminal::is_dumb(&terminal.term) { None } else { Probe::ask() };
     let colour = terminal.colour;
     on_runtime(async {
         // The agent is asked first, and the rest is made while it answers.
-        let (opened, prepared) =
-            tokio::join!(open(connected, Kind::Repl, terminal, Format::Text), repl::prepare(probe, history, colour),);
+        let input = streams.input.clone();
+        let (opened, prepared) = tokio::join!(
+            open(connected, Kind::Repl, terminal, Format::Text, streams),
+            repl::prepare(probe, history, colour, input),
+        );
         let (mut engine, context) = match opened? {
             Opened::Session(engine, context) => (engine, context),
             Opened::Left(code) => return Ok(code),
@@ -163,23 +169,20 @@ enum Opened {
     Left(u8),
 }
 
-async fn open(connected: Connected, kind: Kind, terminal: Terminal, output: Format) -> Result<Opened, ShellError> {
+async fn open(
+    connected: Connected,
+    kind: Kind,
+    terminal: Terminal,
+    output: Format,
+    streams: Streams,
+) -> Result<Opened, ShellError> {
     let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
     let options = OpenOptions { kind, terminal, output };
     tokio::select! {
         opened = Session::open(connected, &options) => {
             let (session, context) = opened?;
-            Ok(Opened::Session(Box::new(engine_of(session, signals, &options.terminal)?), context))
+            Ok(Opened::Session(Box::new(Engine::new(session, signals, streams, &options.terminal)?), context))
         }
         heard = signals.next() => Ok(Opened::Left(heard.code())),
     }
-}
-
-/// A session, and this process's streams around it.
-fn engine_of(session: Session, signals: Signals, terminal: &Terminal) -> Result<Engine, ShellError> {
-    let style =
-        Style { colour: terminal.colour && terminal.stderr, columns: terminal.size.map_or(80, |(columns, _)| columns) };
-    let out = Output::open(std::io::stdout(), terminal.stdout).map_err(ShellError::io("standard output"))?;
-    let err = Output::open(std::io::stderr(), terminal.stderr).map_err(ShellError::io("standard error"))?;
-    Ok(Engine { session, out, err, signals, style, reached: 0 })
 }

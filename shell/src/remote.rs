@@ -15,12 +15,13 @@ use pact_proto::command::{Command, ExecArguments, StatusArguments, WatchArgument
 use pact_proto::grammar::{Head, parse_words};
 use pact_proto::model::{NodeName, VCluster};
 
+use crate::engine::{Engine, Reads};
 use crate::error::ShellError;
 use crate::invocation::{Common, Remote};
 use crate::repl::{self, HistoryFile, Probe};
 use crate::signals::Signals;
-use crate::streams::Input;
-use crate::{confine, cut, engine_of, on_runtime, terminal};
+use crate::streams::Streams;
+use crate::{confine, cut, on_runtime, terminal};
 
 /// Does it.
 pub(crate) fn run(
@@ -79,6 +80,7 @@ fn exec(settings: &Settings, asked: &ExecArguments, words: Vec<Vec<u8>>, termina
 }
 
 fn one(settings: &Settings, node: &NodeName, form: LineForm, terminal: Terminal) -> Result<u8, ShellError> {
+    terminal::remember();
     on_runtime(async {
         let mut signals = Signals::listen().map_err(ShellError::io("signals"))?;
         let options = OpenOptions { kind: Kind::Once, terminal, output: settings.output };
@@ -86,10 +88,10 @@ fn one(settings: &Settings, node: &NodeName, form: LineForm, terminal: Terminal)
             opened = open(settings, node, &options) => opened?,
             heard = signals.next() => return Ok(heard.code()),
         };
+        let streams = Streams::open(&options.terminal)?;
         confine::confine()?;
-        let mut engine = engine_of(session, signals, &options.terminal)?;
-        let input = Input::open().map_err(ShellError::io("standard input"))?;
-        let ended = engine.run(form, Some(&input)).await?;
+        let mut engine = Engine::new(session, signals, streams, &options.terminal)?;
+        let ended = engine.run(form, Reads::Input).await?;
         engine.close().await;
         Ok(ended.code())
     })
@@ -111,12 +113,13 @@ fn journal(settings: &Settings, words: Vec<Vec<u8>>, terminal: Terminal) -> Resu
             opened = with_journal(settings, &options) => opened?,
             heard = signals.next() => return Ok(heard.code()),
         };
-        let mut engine = engine_of(session, signals, &options.terminal)?;
+        let streams = Streams::open(&options.terminal)?;
+        let mut engine = Engine::new(session, signals, streams, &options.terminal)?;
         let ended = match watch::Watch::of(&words) {
             Some(watch) => watch.run(&mut engine, settings, &options).await?,
             None => {
                 confine::confine()?;
-                engine.run(LineForm::Words(words), None).await?
+                engine.run(LineForm::Words(words), Reads::Nothing).await?
             }
         };
         engine.close().await;
@@ -160,10 +163,11 @@ fn prompt(settings: &Settings, node: &NodeName, terminal: Terminal, home: Option
             opened = open(settings, node, &options) => opened?,
             heard = signals.next() => return Ok(heard.code()),
         };
+        let streams = Streams::open(&options.terminal)?;
         confine::confine()?;
         let probe = if terminal::is_dumb(&options.terminal.term) { None } else { Probe::ask() };
-        let prepared = repl::prepare(probe, history, colour).await?;
-        let mut engine = engine_of(session, signals, &options.terminal)?;
+        let prepared = repl::prepare(probe, history, colour, streams.input.clone()).await?;
+        let mut engine = Engine::new(session, signals, streams, &options.terminal)?;
         let code = repl::run(&mut engine, context, prepared).await?;
         engine.close().await;
         Ok(code)

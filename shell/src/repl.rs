@@ -22,7 +22,7 @@ use pact_client::{ClientError, Context, Event, LineForm};
 use pact_proto::view::escape;
 
 use crate::cut;
-use crate::engine::{Ended, Engine};
+use crate::engine::{Ended, Engine, Reads};
 use crate::error::ShellError;
 use crate::script::leaves;
 use crate::signals::Heard;
@@ -61,7 +61,6 @@ struct Repl<'a> {
     knowledge: Arc<Shared>,
     colour: bool,
     source: Source,
-    size: Option<(u16, u16)>,
 }
 
 /// Makes what can be made while the agent opens the session: for a terminal that answers, the editor.
@@ -69,8 +68,8 @@ pub(crate) async fn prepare(
     probe: Option<Probe>,
     history: Result<Option<HistoryFile>, HistoryError>,
     colour: bool,
+    input: Input,
 ) -> Result<Prepared, ShellError> {
-    let input = Input::open().map_err(ShellError::io("standard input"))?;
     let answer = match probe {
         Some(probe) => probe.answer(&input).await,
         None => Answer::default(),
@@ -103,7 +102,7 @@ pub(crate) async fn run(engine: &mut Engine, context: Context, prepared: Prepare
     let node = context.node.as_ref();
     let prompt = Prompt::new(node.ok_or_else(|| ClientError::Protocol("a prompt is a node's".to_owned()))?);
     knowledge.replace(context);
-    let mut repl = Repl { engine, prompt, knowledge, colour, source, size: terminal::size() };
+    let mut repl = Repl { engine, prompt, knowledge, colour, source };
     for line in ahead {
         repl.engine.out.say(&format!("{}{}\n", repl.prompt.text(), escape(line.as_bytes())));
         if let Some(code) = repl.line(line.into_bytes()).await? {
@@ -145,15 +144,9 @@ impl Repl<'_> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let size = terminal::size();
-        if let (true, Some((columns, rows))) = (size != self.size, size) {
-            self.engine.session.outgoing.resize(columns, rows).await?;
-            self.engine.style.columns = columns;
-            self.size = size;
-        }
         line.truncate(cut::MOST_SENT);
         let leaves = leaves(&line);
-        Ok(match self.engine.run(LineForm::Text(line), None).await? {
+        Ok(match self.engine.run(LineForm::Text(line), Reads::Nothing).await? {
             Ended::Ran { code: 0, .. } if leaves => Some(0),
             Ended::Ran { interrupted: true, .. } => {
                 // A terminal that edits lines has shown the keys itself.

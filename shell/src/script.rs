@@ -8,7 +8,7 @@ use pact_proto::command::Command;
 use pact_proto::grammar::{Head, Line, parse};
 
 use crate::cut::MOST_SENT;
-use crate::engine::{Ended, Engine};
+use crate::engine::{Ended, Engine, Reads};
 use crate::error::ShellError;
 use crate::streams::Input;
 
@@ -43,7 +43,7 @@ enum Next {
 
 async fn one(engine: &mut Engine, line: Vec<u8>) -> Result<Next, ShellError> {
     let leaves = leaves(&line);
-    Ok(match engine.run(LineForm::Text(line), None).await? {
+    Ok(match engine.run(LineForm::Text(line), Reads::Nothing).await? {
         Ended::Ran { code, interrupted } if interrupted || (leaves && code == 0) => Next::End(code),
         Ended::Ran { code, .. } => Next::Line(code),
         Ended::Refused(code) | Ended::Left(code) => Next::End(code),

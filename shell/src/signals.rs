@@ -19,6 +19,9 @@ pub(crate) enum Heard {
 }
 
 impl Heard {
+    /// What `pact` ends with when its terminal has gone.
+    pub(crate) const HANGUP: u8 = 128 + 1;
+
     /// What `pact` ends with where there is no line to hand it to.
     pub(crate) fn code(self) -> u8 {
         match self {
@@ -55,6 +58,20 @@ impl Signals {
             _ = self.terminate.recv() => Heard::Leave(ended_by(Number::TERM)),
             _ = self.hangup.recv() => Heard::Leave(ended_by(Number::HUP)),
         }
+    }
+}
+
+/// SIGWINCH: the terminal is of another size.
+pub(crate) struct Resizes(Signal);
+
+impl Resizes {
+    pub(crate) fn listen() -> io::Result<Self> {
+        signal(SignalKind::window_change()).map(Self)
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
     }
 }
 

@@ -2,20 +2,25 @@
 //!
 //! **Invariant:** their modes are nobody else's business and stay as they are: O_NONBLOCK would be seen by whoever
 //! shares them. A read or write is made when the kernel says that it will not wait; a terminal, which may say so and
-//! then throw away what was typed (Ctrl-C), is opened once more to be read.
+//! then throw away what was typed (Ctrl-C) or take less than it said, is opened once more.
+//! **Invariant:** all three are opened before the process is confined: afterwards nothing can be.
 //! **Invariant:** a terminal gets filtered text, everything else the bytes as they came.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice, IsTerminal as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::sync::Arc;
 
+use pact_client::Terminal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::error::ShellError;
 use crate::output::Filter;
+use crate::screen::Screen;
 
 /// What everything that is writable takes without waiting (PIPE_BUF).
 const PIECE: usize = 4096;
@@ -58,15 +63,34 @@ fn is_ready(fd: &OwnedFd, interest: Interest) -> io::Result<bool> {
     Ok(asked[0].revents().intersects(wanted | PollFlags::HUP | PollFlags::ERR))
 }
 
-/// Standard input.
-pub(crate) struct Input(Watched);
+/// All three.
+pub(crate) struct Streams {
+    pub(crate) input: Input,
+    pub(crate) out: Output,
+    pub(crate) err: Output,
+}
+
+impl Streams {
+    pub(crate) fn open(terminal: &Terminal) -> Result<Self, ShellError> {
+        Ok(Self {
+            input: Input::open().map_err(ShellError::io("standard input"))?,
+            out: Output::open(io::stdout(), terminal.stdout).map_err(ShellError::io("standard output"))?,
+            err: Output::open(io::stderr(), terminal.stderr).map_err(ShellError::io("standard error"))?,
+        })
+    }
+}
+
+/// Standard input. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Input(Arc<Watched>);
 
 impl Input {
     pub(crate) fn open() -> io::Result<Self> {
-        match reopened_terminal() {
-            Some(own) => Ok(Self(Watched(own))),
-            None => Watched::new(io::stdin()).map(Self),
-        }
+        let watched = match reopened_terminal(io::stdin(), OFlags::RDONLY) {
+            Some(own) => Watched(own),
+            None => Watched::new(io::stdin())?,
+        };
+        Ok(Self(Arc::new(watched)))
     }
 
     /// At most `most` bytes; none at its end. Nothing is lost when this is dropped before it is ready.
@@ -81,18 +105,19 @@ impl Input {
     }
 }
 
-/// The terminal at standard input as an open file of our own, which may have O_NONBLOCK; none where standard input is
-/// no terminal, or is one that belongs to another account.
-fn reopened_terminal() -> Option<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let is_terminal = io::stdin().is_terminal();
-    is_terminal.then(|| rustix::fs::open("/proc/self/fd/0", flags, Mode::empty()).ok()).flatten()
+/// A terminal as an open file of our own, which may have O_NONBLOCK; none where it is no terminal, or is one that
+/// belongs to another account.
+fn reopened_terminal(of: impl AsFd, access: OFlags) -> Option<OwnedFd> {
+    let of = of.as_fd();
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", of.as_raw_fd());
+    of.is_terminal().then(|| rustix::fs::open(path, flags, Mode::empty()).ok()).flatten()
 }
 
 /// How much can be written without waiting to what is writable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Takes {
-    /// A file: it never waits.
+    /// A file, which never waits, or a terminal of our own, which takes what fits.
     Everything,
     /// A pipe: the kernel can be asked for what fits, whatever the modes are.
     WhatFits,
@@ -120,6 +145,8 @@ pub(crate) struct Output {
     target: Watched,
     takes: Cell<Takes>,
     filter: Option<Filter>,
+    /// What a program that draws has made of the terminal.
+    screen: Option<Screen>,
     pending: Vec<u8>,
     written: usize,
     closed: bool,
@@ -128,11 +155,15 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn open(of: impl AsFd, is_terminal: bool) -> io::Result<Self> {
-        let takes = Cell::new(Takes::of(&of)?);
+        let (target, takes) = match reopened_terminal(&of, OFlags::WRONLY) {
+            Some(own) => (Watched(own), Takes::Everything),
+            None => (Watched::new(&of)?, Takes::of(&of)?),
+        };
         Ok(Self {
-            target: Watched::new(of)?,
-            takes,
+            target,
+            takes: Cell::new(takes),
             filter: is_terminal.then(Filter::default),
+            screen: None,
             pending: Vec::new(),
             written: 0,
             closed: false,
@@ -142,11 +173,24 @@ impl Output {
 
     /// Takes what a program wrote.
     pub(crate) fn pass(&mut self, bytes: &[u8]) {
-        match &mut self.filter {
-            Some(filter) => filter.pass(bytes, &mut self.pending),
-            None => self.pending.extend_from_slice(bytes),
+        match (&mut self.screen, &mut self.filter) {
+            (Some(screen), _) => screen.pass(bytes, &mut self.pending),
+            (None, Some(filter)) => filter.pass(bytes, &mut self.pending),
+            (None, None) => self.pending.extend_from_slice(bytes),
         }
         self.note_end();
+    }
+
+    /// From now on somebody draws on it.
+    pub(crate) fn is_drawn_on(&mut self) {
+        self.screen = Some(Screen::default());
+    }
+
+    /// Nobody draws on it any more.
+    pub(crate) fn is_text_again(&mut self) {
+        if let Some(screen) = self.screen.take() {
+            screen.undo(&mut self.pending);
+        }
     }
 
     /// Takes what pact itself says: its own text, and what others wrote escaped.
@@ -290,7 +334,7 @@ mod tests {
     #[tokio::test]
     async fn input_comes_when_it_comes_and_ends_once() {
         let (reader, mut writer) = io::pipe().unwrap();
-        let input = Input(Watched::new(&reader).unwrap());
+        let input = Input(Arc::new(Watched::new(&reader).unwrap()));
         assert!(timeout(Duration::from_millis(20), input.read(10)).await.is_err());
         io::Write::write_all(&mut writer, b"hello world").unwrap();
         assert_eq!(input.read(5).await.unwrap(), b"hello");

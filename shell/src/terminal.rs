@@ -15,10 +15,17 @@ static FOUND: OnceLock<Termios> = OnceLock::new();
 /// A line editor may have changed more than the modes.
 static EDITED: AtomicBool = AtomicBool::new(false);
 
+/// A program draws, and whoever sees to it that its traces go has not come to that yet.
+static DRAWN_ON: AtomicBool = AtomicBool::new(false);
+
 /// Longer names are none.
 const LONGEST_TERM: usize = 64;
 /// What an editor turns on or off: bracketed paste, colours, the cursor.
 const UNDO: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?25h";
+
+/// What a program that draws may have turned on, where nobody knows what it was.
+const UNDO_DRAWING: &[u8] =
+    b"\x0f\x1b(B\x1b[4l\x1b[?6l\x1b[r\x1b[?1049l\x1b[?1l\x1b>\x1b[?7h\x1b[?2004l\x1b[0m\x1b[?25h";
 
 /// Looks at the three streams and the environment.
 pub(crate) fn look() -> Terminal {
@@ -78,6 +85,31 @@ fn set_without_suspend(mut modes: Termios) {
     let _gone = tcsetattr(stdin(), OptionalActions::Now, &modes);
 }
 
+/// While it lives, every key is a byte, and every byte that is written is meant for the terminal.
+pub(crate) struct Raw(Option<Termios>);
+
+impl Raw {
+    pub(crate) fn enter() -> Self {
+        let before = tcgetattr(stdin()).ok();
+        if let Some(before) = &before {
+            let mut modes = before.clone();
+            modes.make_raw();
+            DRAWN_ON.store(true, Ordering::Relaxed);
+            let _gone = tcsetattr(stdin(), OptionalActions::Now, &modes);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _gone = tcsetattr(stdin(), OptionalActions::Now, before);
+        }
+        DRAWN_ON.store(false, Ordering::Relaxed);
+    }
+}
+
 /// From now on a line editor draws.
 pub(crate) fn will_be_edited() {
     EDITED.store(true, Ordering::Relaxed);
@@ -88,8 +120,11 @@ pub(crate) fn restore() {
     if let Some(modes) = found() {
         let _gone = tcsetattr(stdin(), OptionalActions::Now, modes);
     }
+    let mut out = stdout();
+    if DRAWN_ON.load(Ordering::Relaxed) {
+        let _gone = out.write_all(UNDO_DRAWING).and_then(|()| out.flush());
+    }
     if EDITED.load(Ordering::Relaxed) {
-        let mut out = stdout();
         let _gone = out.write_all(UNDO).and_then(|()| out.flush());
     }
 }

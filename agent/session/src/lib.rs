@@ -11,7 +11,7 @@ mod refusal;
 mod unfinished;
 
 pub use inbound::{Broken, next, renew, ticket};
-pub use opening::{columns, new_id, style};
+pub use opening::{Size, columns, new_id, style};
 pub use outbound::{ClientGone, Outbound, PLACES};
 pub use pace::Pace;
 pub use refusal::Refusal;

@@ -19,6 +19,25 @@ pub fn style(open: &Open) -> Style {
     Style { colour: open.colour && open.stdout_is_terminal, columns: columns(open.size.as_ref()) }
 }
 
+/// A terminal's columns and rows, as far as anybody can see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// From 1.
+    pub columns: u16,
+    /// From 1.
+    pub rows: u16,
+}
+
+impl Size {
+    /// None where a terminal does not know it.
+    pub fn of(said: Option<&TerminalSize>) -> Option<Self> {
+        const MOST: u32 = 1000;
+        let side = |length: u32| u16::try_from(length.min(MOST)).ok().filter(|length| *length > 0);
+        let said = said?;
+        Some(Self { columns: side(said.columns)?, rows: side(said.rows)? })
+    }
+}
+
 /// How wide a terminal is that says this of its size.
 pub fn columns(size: Option<&TerminalSize>) -> u16 {
     let columns = size.and_then(|size| u16::try_from(size.columns).ok()).filter(|columns| *columns > 0);

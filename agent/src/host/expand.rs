@@ -37,7 +37,7 @@ pub(super) fn start(
     let text = |error: rustix::io::Errno| format!("expand: {error}");
     let (names, stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(text)?;
     let null = || openat(CWD, "/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(text);
-    let streams = Streams { stdin: null()?, stdout, stderr: null()? };
+    let streams = Streams { stdin: null()?, stdout, stderr: null()?, on_terminal: false };
     let host = getpid();
     let process = stage::start_work(
         place,

@@ -13,6 +13,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitStatus, kill_process_group};
 
 use super::stage::{Process, Streams};
+use super::terminal::Terminal;
 use super::{Failure, GIVE_UP, Setup, expand, stage};
 use crate::sandbox::Prepared;
 use crate::sandbox::cgroup::LineGroup;
@@ -32,10 +33,12 @@ pub(super) struct Line {
     group: LineGroup,
     /// It was told to die; what lives then is given up.
     deadline: Option<Instant>,
+    /// What it draws on; this host's only while the line lives.
+    terminal: Option<Terminal>,
 }
 
 impl Line {
-    /// Starts a pipeline; answers the ends of its pipes: input if it reads any, output, errors.
+    /// Starts a pipeline; answers the other ends: input if it reads any, and the terminal's, or output and errors.
     pub(super) fn start(table: &Table, setup: &Setup, start: &Start) -> Result<(Self, Vec<OwnedFd>), Failure> {
         let environment = environment(&start.environment);
         let mut prepared = Vec::with_capacity(start.stages.len());
@@ -47,8 +50,8 @@ impl Line {
             return Err(Failure::all("a line without programs"));
         }
         let group = setup.group.line(start.line_id).map_err(|error| Failure::all(error.to_string()))?;
-        let mut line = Self { id: start.line_id, processes: Vec::new(), group, deadline: None };
-        let started = line.start_stages(setup.single, prepared, start.reads_stdin);
+        let mut line = Self { id: start.line_id, processes: Vec::new(), group, deadline: None, terminal: None };
+        let started = line.start_stages(setup.single, prepared, start);
         line.unless_failed(started)
     }
 
@@ -58,7 +61,7 @@ impl Line {
         let bounds = bounds.map_err(|error| Failure::all(error.to_string()))?;
         let patterns = expand::patterns(&asked.patterns).map_err(Failure::all)?;
         let group = setup.group.line(asked.line_id).map_err(|error| Failure::all(error.to_string()))?;
-        let mut line = Self { id: asked.line_id, processes: Vec::new(), group, deadline: None };
+        let mut line = Self { id: asked.line_id, processes: Vec::new(), group, deadline: None, terminal: None };
         let started =
             expand::start(bounds, &patterns, asked.most, (setup.single, &line.group)).map(|(process, names)| {
                 line.processes.push(process);
@@ -83,22 +86,50 @@ impl Line {
         &mut self,
         single: Single,
         prepared: Vec<Prepared>,
-        reads_stdin: bool,
+        start: &Start,
     ) -> Result<Vec<OwnedFd>, Failure> {
         let io = |error: io::Error| Failure::all(format!("pipes: {error}"));
-        let (mut stdin, feed) = input(reads_stdin).map_err(io)?;
-        let (errors, stderr) = pipe().map_err(io)?;
-        let mut last = stdin.try_clone().map_err(io)?;
-        for (index, one) in (0..).zip(prepared) {
-            let (output, stdout) = pipe().map_err(io)?;
-            let streams = Streams { stdin, stdout, stderr: stderr.try_clone().map_err(io)? };
+        let mut ends = self.ends(start).map_err(io)?;
+        let last = prepared.len() - 1;
+        for (index, one) in prepared.into_iter().enumerate() {
+            let (next, stdout) = if index == last {
+                (None, ends.stdout.try_clone().map_err(io)?)
+            } else {
+                let (next, stdout) = pipe().map_err(io)?;
+                (Some(next), stdout)
+            };
+            let stdin = match next {
+                Some(next) => std::mem::replace(&mut ends.stdin, next),
+                None => ends.stdin.try_clone().map_err(io)?,
+            };
+            let stderr = ends.stderr.try_clone().map_err(io)?;
+            let streams = Streams { stdin, stdout, stderr, on_terminal: self.terminal.is_some() };
             let leader = self.processes.first().map(Process::pid);
             let started = stage::start(one, (single, &self.group), leader, streams);
-            self.processes.push(started.map_err(|reason| Failure { stage: index, reason })?);
-            last = output.try_clone().map_err(io)?;
-            stdin = output;
+            let stage = u32::try_from(index).unwrap_or(u32::MAX);
+            self.processes.push(started.map_err(|reason| Failure { stage, reason })?);
         }
-        Ok(feed.into_iter().chain([last, errors]).collect())
+        Ok(ends.agents)
+    }
+
+    /// What the first stage reads, the last one writes, and all complain to.
+    fn ends(&mut self, start: &Start) -> io::Result<Ends> {
+        let (piped, feed) = input(start.reads_stdin)?;
+        let mut agents: Vec<_> = feed.into_iter().collect();
+        let Some(asked) = start.terminal else {
+            let (output, stdout) = pipe()?;
+            let (errors, stderr) = pipe()?;
+            agents.extend([output, errors]);
+            return Ok(Ends { stdin: piped, stdout, stderr, agents });
+        };
+        let (terminal, master) = Terminal::open(asked)?;
+        agents.push(master);
+        // Behind another stage, or behind a command, the keys are for whoever asks the terminal for them.
+        let is_alone = start.stages.len() == 1 && !start.reads_stdin;
+        let stdin = if is_alone { terminal.another()? } else { piped };
+        let ends = Ends { stdin, stdout: terminal.another()?, stderr: terminal.another()?, agents };
+        self.terminal = Some(terminal);
+        Ok(ends)
     }
 
     /// Its number in the session.
@@ -155,6 +186,14 @@ impl Line {
         let unknown = || StageEnd { end: Some(End::Unknown(true)) };
         (self.processes.iter().map(|process| process.end().unwrap_or_else(unknown)).collect(), self.group)
     }
+}
+
+/// Of a line's streams.
+struct Ends {
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    agents: Vec<OwnedFd>,
 }
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {

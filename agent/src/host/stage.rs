@@ -11,6 +11,7 @@ use pact_proto::wire::host::stage_end::End;
 use pact_proto::wire::host::{HostReply, NotStarted, StageEnd, Started};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, setpgid, waitpid};
 
+use super::terminal::take_keys;
 use crate::packet;
 use crate::sandbox::cgroup::LineGroup;
 use crate::sandbox::sys::{self, Fork, Single};
@@ -25,10 +26,13 @@ pub(super) struct Process {
 }
 
 /// What becomes its descriptors 0, 1 and 2.
+#[derive(Debug)]
 pub(super) struct Streams {
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
+    /// Its errors go to a terminal, whose keys it takes where it leads the line.
+    pub(super) on_terminal: bool,
 }
 
 impl Process {
@@ -131,6 +135,9 @@ fn spawn(
 /// The line's process group, and its streams.
 fn join(leader: Option<Pid>, streams: &Streams) -> io::Result<()> {
     setpgid(None, leader)?;
+    if streams.on_terminal && leader.is_none() {
+        take_keys(streams.stderr.as_fd())?;
+    }
     rustix::stdio::dup2_stdin(&streams.stdin)?;
     rustix::stdio::dup2_stdout(&streams.stdout)?;
     rustix::stdio::dup2_stderr(&streams.stderr)?;

@@ -69,7 +69,7 @@ impl Launcher {
 fn converse(host: &OwnedFd) -> Result<String, String> {
     let text = |error: io::Error| error.to_string();
     let stage = Stage { program: PROBE.to_owned(), argv: vec![PROBE.into(), b"--probe".to_vec()] };
-    let start = Start { line_id: 1, stages: vec![stage], reads_stdin: false, environment: Vec::new() };
+    let start = Start { line_id: 1, stages: vec![stage], reads_stdin: false, environment: Vec::new(), terminal: None };
     packet::send(host, &HostRequest { kind: Some(HostAsked::Start(start)) }, &[]).map_err(text)?;
     let (reply, pipes) = next(host)?;
     match reply {

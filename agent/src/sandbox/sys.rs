@@ -95,9 +95,9 @@ pub(crate) fn close_in_child(descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Signals that end a supervisor are ignored from now on.
+/// Signals that end a supervisor, or stop it because of a terminal, are ignored from now on.
 pub(crate) fn ignore_endings() -> io::Result<()> {
-    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGPIPE] {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGPIPE, libc::SIGTTOU] {
         disposition(signal, libc::SIG_IGN)?;
     }
     Ok(())
@@ -125,6 +125,13 @@ pub(crate) fn reset_signals() -> io::Result<()> {
 fn disposition(signal: c_int, to: libc::sighandler_t) -> io::Result<()> {
     // JUSTIFICATION: no safe wrapper. SAFETY: callers pass SIG_IGN or SIG_DFL, so no handler of ours ever runs.
     if unsafe { libc::signal(signal, to) } == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// TIOCNOTTY: this session has no controlling terminal any more; who has the terminal's keys hears a hangup.
+pub(crate) fn give_up_terminal(terminal: &impl AsFd) -> io::Result<()> {
+    // JUSTIFICATION: no safe wrapper. SAFETY: the request takes no argument.
+    let rc = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCNOTTY) };
+    checked(c_long::from(rc)).map(drop)
 }
 
 /// The kernel's landlock ABI; 0 where there is none.

@@ -3,7 +3,6 @@
 //! **Invariant:** what is held here is never more than the credit that the client was given, so a program that does
 //! not read its input never keeps a signal waiting behind it.
 
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pact_proto::wire::v1::StdinCredit;
@@ -45,12 +44,11 @@ impl Input {
         Self(None)
     }
 
-    /// Starts the task that writes to `pipe`, and gives the client behind `credit` credit for what it wrote.
-    pub(super) fn start(pipe: OwnedFd, credit: Option<Outbound>) -> std::io::Result<Self> {
-        let pipe = pipe::Sender::from_owned_fd(pipe)?;
+    /// Starts the task that writes to `pipe`, and gives the client credit for what it wrote.
+    pub(super) fn start(pipe: pipe::Sender, client: Outbound) -> Self {
         let held = Arc::<Held>::default();
-        tokio::spawn(write(pipe, Arc::clone(&held), credit));
-        Ok(Self(Some(held)))
+        tokio::spawn(write(pipe, Arc::clone(&held), client));
+        Self(Some(held))
     }
 
     /// Takes what the client sent.
@@ -105,12 +103,12 @@ impl Held {
     }
 }
 
-async fn write(mut pipe: pipe::Sender, held: Arc<Held>, credit: Option<Outbound>) {
+async fn write(mut pipe: pipe::Sender, held: Arc<Held>, client: Outbound) {
     while let Some(bytes) = held.take().await {
         if pipe.write_all(&bytes).await.is_err() {
             return;
         }
-        let (Some(client), Ok(bytes)) = (&credit, u32::try_from(bytes.len())) else { continue };
+        let Ok(bytes) = u32::try_from(bytes.len()) else { continue };
         held.change(|waiting| waiting.owed = waiting.owed.saturating_sub(bytes));
         if client.send(Kind::StdinCredit(StdinCredit { bytes })).await.is_err() {
             return;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pact_policy::{Judged, Permitted, judge};
+use pact_policy::{Judged, Permitted, PlannedStage, judge};
 use pact_proto::command::{CapArguments, Command, StatusArguments};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed};
@@ -48,6 +48,9 @@ impl Session<'_> {
             return Err(Over::Protocol("lines are numbered one by one"));
         }
         self.last_line = id;
+        if let Some(size) = inbound.size() {
+            self.style.columns = size.columns;
+        }
         let hash: [u8; 32] = Sha256::digest(wire.encode_to_vec()).into();
         let parsed = match wire.form.ok_or(Over::Protocol("a line without words"))? {
             Form::Text(text) => grammar::parse(Line::new(text)),
@@ -99,9 +102,7 @@ impl Session<'_> {
         {
             return Err(Refusal::new(line, ExitCode::Policy, message, "type it on a workstation"));
         }
-        if let Some(stage) = permitted.stages().iter().find(|stage| stage.terminal) {
-            let message = format!("{}: it needs a terminal, and pact gives programs none", stage.program);
-            let hint = format!("see `help {}` for the forms that write plain text", stage.program);
+        if let Some((message, hint)) = undrawn(permitted.stages(), self.has_terminal) {
             return Err(Refusal::new(line, ExitCode::General, message, hint));
         }
         if let (Some(failure), false) = (self.node.sandbox.failures.first(), permitted.stages().is_empty()) {
@@ -188,6 +189,19 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
         | Command::Help(_)
         | Command::Exit => None,
     }
+}
+
+/// Why a stage that draws on a terminal has none, and what to type instead. One terminal is for one program, and
+/// keys that two read are lost to both.
+fn undrawn(stages: &[PlannedStage], has_terminal: bool) -> Option<(String, String)> {
+    let (last, before) = stages.split_last()?;
+    let plain = |stage: &PlannedStage| format!("see `help {}` for the forms that write plain text", stage.program);
+    if let Some(stage) = before.iter().find(|stage| stage.terminal) {
+        let message = format!("{}: it draws on a terminal, so it comes last in a line", stage.program);
+        return Some((message, plain(stage)));
+    }
+    let is_without = last.terminal && !has_terminal;
+    is_without.then(|| (format!("{}: it needs a terminal, and there is none here", last.program), plain(last)))
 }
 
 fn no_room(line: &[u8]) -> Refusal {

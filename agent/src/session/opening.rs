@@ -24,7 +24,7 @@ use super::{Over, Proof, Session};
 use crate::node::{Node, Seat, TooMany};
 use crate::peer::{Caller, Who};
 use crate::spool::Draft;
-use pact_session::{Outbound, Refusal, new_id, style};
+use pact_session::{Outbound, Refusal, Size, new_id, style};
 
 /// How long a client may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,6 +47,7 @@ pub(super) async fn open<'a>(
     match admit(node, caller, id, kind, &open, out) {
         Ok((session, seat)) => {
             inbound.hold(session.proof.ticket());
+            inbound.is_sized(open.size.as_ref());
             begin(session).await.map(|session| (session, seat))
         }
         Err(refusal) => {
@@ -80,6 +81,7 @@ fn admit<'a>(
         style: style(open),
         format: Format::of(open.format()),
         environment: environment(open),
+        has_terminal: open.stdin_is_terminal && open.stdout_is_terminal && Size::of(open.size.as_ref()).is_some(),
         host: None,
         out: out.clone(),
         last_line: LineId::NONE,

@@ -3,7 +3,6 @@
 //! **Invariant:** at most one piece a stream is held here, and as many as the channel has places: a client that
 //! stops reading stops the program that writes, and nothing else.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +19,9 @@ use pact_session::{ClientGone, Outbound};
 
 /// One read of a pipe, one message: half of a pipe's usual buffer.
 const PIECE: usize = 32 * 1024;
+
+// As errno(3) numbers it.
+const EIO: i32 = 5;
 
 /// What became of one stream.
 pub(super) type Passed = std::io::Result<(Written, Drained)>;
@@ -86,17 +88,16 @@ impl Allowance {
 
 /// Passes on what comes out of `pipe` until its end.
 pub(super) async fn drain(
-    pipe: OwnedFd,
+    mut pipe: pipe::Receiver,
     stream: Stream,
     out: &Outbound,
-    allowance: Allowance,
+    allowance: &Allowance,
     keeper: &Keeper,
 ) -> Passed {
-    let mut pipe = pipe::Receiver::from_owned_fd(pipe)?;
     let mut seen = Seen::default();
     let mut piece = vec![0; PIECE];
     loop {
-        let read = pipe.read(&mut piece).await?;
+        let read = read(&mut pipe, &mut piece).await?;
         if read == 0 {
             return Ok((seen.written(true), Drained::Whole));
         }
@@ -111,6 +112,24 @@ pub(super) async fn drain(
             return Ok((seen.written(false), Drained::OverLimit));
         }
     }
+}
+
+/// As much as there is; nothing at the end.
+async fn read(pipe: &mut pipe::Receiver, piece: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = match pipe.read(piece).await {
+        // How Linux says that nobody has the other end of a terminal.
+        Err(error) if error.raw_os_error() == Some(EIO) => 0,
+        read => read?,
+    };
+    // A terminal gives a line or a few at a time; what has come meanwhile is one message with it.
+    while length > 0 && length < piece.len() {
+        match pipe.try_read(&mut piece[length..]) {
+            // What it says of its end it says again.
+            Ok(0) | Err(_) => break,
+            Ok(more) => length += more,
+        }
+    }
+    Ok(length)
 }
 
 /// Counts and hashes.

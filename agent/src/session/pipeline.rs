@@ -11,7 +11,7 @@ use pact_proto::exit::ExitCode;
 use pact_proto::grammar::ExpandedHead;
 use pact_proto::model::LineId;
 use pact_proto::model::entry::{Body, End, LineOutcome, SessionKind, StageStatus, Written};
-use pact_proto::wire::host::{Stage, Start};
+use pact_proto::wire::host::{self, Stage, Start};
 use pact_proto::wire::v1::Accepted;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use tokio::io::AsyncWriteExt;
@@ -22,13 +22,13 @@ use super::Session;
 use super::answer::Answer;
 use super::attended::{Cut, attended};
 use super::inbound::Inbound;
-use super::input::Input;
 use super::kept::Keeper;
 use super::line::{self, Ended};
 use super::output::{Seen, Stream};
 use super::recorded::Recorded;
 use super::running::{Bounds, Running};
-use crate::link::{Host, Pipes};
+use super::streams::Streams;
+use crate::link::{Ends, Host};
 use pact_session::{ClientGone, Outbound};
 
 /// A host opens what a program may read before it starts it; a dead network file system answers never.
@@ -45,7 +45,7 @@ impl Session<'_> {
             (None, []) => failed(0, "the line is empty"),
             (Some(answer), []) => self.say(id, answer, inbound).await,
             (answer, _) => match self.start(id, &line, answer.is_some(), inbound).await {
-                Ok(Ok(pipes)) => self.stream(id, &line, pipes, answer, inbound).await,
+                Ok(Ok(ends)) => self.stream(id, &line, ends, answer, inbound).await,
                 Ok(Err(why)) => failed(line::stages(&line), &why),
                 Err(cut) => {
                     // Whatever it was doing for this line, it does it no more.
@@ -72,7 +72,7 @@ impl Session<'_> {
         line: &Permitted,
         fed: bool,
         inbound: &mut Inbound,
-    ) -> Result<Result<Pipes, String>, Cut> {
+    ) -> Result<Result<Ends, String>, Cut> {
         let start = Start {
             line_id: id.0,
             stages: line
@@ -82,14 +82,21 @@ impl Session<'_> {
                 .collect(),
             reads_stdin: fed || self.reads_stdin(line),
             environment: self.environment.clone(),
+            terminal: self.terminal_of(line, inbound),
         };
         let starting = async { self.host().await?.start(start).await.map_err(|error| error.to_string()) };
         attended(starting, inbound, Some(START_PATIENCE)).await
     }
 
-    /// A prompt's keyboard is never a program's input; there it reads /dev/null.
+    /// A prompt's keyboard is never a program's input; there it reads /dev/null. On a terminal of its own it is.
     fn reads_stdin(&self, line: &Permitted) -> bool {
-        line.reads_stdin() && self.kind == SessionKind::Once
+        line.reads_stdin() && self.kind == SessionKind::Once && !draws(line)
+    }
+
+    /// The terminal that a line gets.
+    fn terminal_of(&self, line: &Permitted, inbound: &Inbound) -> Option<host::Terminal> {
+        let size = inbound.size().filter(|_| self.has_terminal && draws(line))?;
+        Some(host::Terminal { columns: size.columns.into(), rows: size.rows.into() })
     }
 
     /// The session's host; a new one where the last one has died.
@@ -114,27 +121,31 @@ impl Session<'_> {
         &mut self,
         id: LineId,
         line: &Permitted,
-        pipes: Pipes,
+        ends: Ends,
         answer: Option<Answer>,
         inbound: &mut Inbound,
     ) -> Ended {
-        let wants_input = answer.is_none() && self.reads_stdin(line);
-        let (mut input, mut feeding) = (Input::none(), None);
-        match (answer, pipes.stdin) {
-            (Some(answer), Some(pipe)) => feeding = Some(tokio::spawn(feed(pipe, answer))),
-            (None, Some(pipe)) => match Input::start(pipe, wants_input.then(|| self.out.clone())) {
-                Ok(started) => input = started,
-                Err(error) => return failed(line.stages().len(), &error.to_string()),
-            },
-            (_, None) => {}
-        }
+        let (stages, mut feeding) = (line.stages().len(), None);
+        let streams = Streams::new(ends.output, &self.out).and_then(|mut streams| {
+            match (answer, ends.stdin) {
+                (Some(answer), Some(pipe)) => feeding = Some(tokio::spawn(feed(pipe, answer))),
+                (None, Some(pipe)) => streams.ask(pipe, &self.out)?,
+                (_, None) => {}
+            }
+            Ok(streams)
+        });
+        let streams = match streams {
+            Ok(streams) => streams,
+            Err(error) => return failed(stages, &error.to_string()),
+        };
         let limits = self.node.policy.limits();
-        let bounds = Bounds::new(self.kind, limits.wall_seconds, limits.output_bytes);
+        // Whoever sits before it ends it.
+        let is_watched = self.kind == SessionKind::Repl || streams.terminal.is_some();
+        let bounds = Bounds::new(is_watched, limits.wall_seconds, limits.output_bytes);
         let any = self.draft(id, None, Body::SessionClosed { reason: String::new() });
         let keeper = Keeper::new(&self.node.spool, any, limits.output_kept_bytes);
-        let Some(host) = self.host.as_mut() else { return failed(line.stages().len(), "its host is gone") };
-        let running = Running { id, out: &self.out, input, wants_input, bounds, keeper };
-        let mut ended = running.until_over(host, pipes.stdout, pipes.stderr, inbound).await;
+        let Some(host) = self.host.as_mut() else { return failed(stages, "its host is gone") };
+        let mut ended = Running { id, out: &self.out, streams, bounds, keeper }.until_over(host, inbound).await;
         if let Some(feeding) = feeding {
             ended.outcome.stages.insert(0, self.fed(feeding).await);
         }
@@ -155,6 +166,11 @@ impl Session<'_> {
             Ok(Fed::Unread) | Err(_) => StageStatus::Signaled(SIGPIPE),
         }
     }
+}
+
+/// Whether a line draws on a terminal; the last stage is the one that can.
+fn draws(line: &Permitted) -> bool {
+    line.stages().last().is_some_and(|stage| stage.terminal)
 }
 
 // As signal(7) numbers them; what a program would have died of in the place of pact's command.

@@ -3,12 +3,11 @@
 //! **Invariant:** it is over when its processes are, and its output was passed on or nobody may have it any more.
 //! Whatever cuts it short kills all that it started; only what was cut first is reported.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use pact_proto::exit::ExitCode;
 use pact_proto::model::LineId;
-use pact_proto::model::entry::{End, SessionKind, Written};
+use pact_proto::model::entry::{End, Written};
 use pact_proto::wire::host::Delivery;
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
@@ -20,10 +19,12 @@ use super::inbound::Inbound;
 use super::input::{FIRST_CREDIT, Input};
 use super::kept::Keeper;
 use super::line::Ended;
-use super::output::{Allowance, Drained, Passed, Stream, drain};
+use super::output::{Allowance, Drained, Passed, Seen, Stream, drain};
 use super::pipeline::outcome;
+use super::streams::Streams;
+use super::terminal::Terminal;
 use crate::link::{Control, Host, LineEnd};
-use pact_session::Outbound;
+use pact_session::{Outbound, Size};
 
 /// Ctrl-C asks; what does not end by itself in this time is killed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,9 +38,9 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// A line at a prompt has no clock and no end of output: a person is there to stop it.
-    pub(super) fn new(kind: SessionKind, wall_seconds: u64, output_bytes: u64) -> Self {
-        let bounded = kind != SessionKind::Repl;
+    /// A line at a prompt, or on a terminal, has no clock and no end of output: a person is there to stop it.
+    pub(super) fn new(is_watched: bool, wall_seconds: u64, output_bytes: u64) -> Self {
+        let bounded = !is_watched;
         Self {
             deadline: bounded.then(|| Instant::now() + Duration::from_secs(wall_seconds)),
             wall_seconds,
@@ -60,73 +61,84 @@ enum Cut {
 pub(super) struct Running<'a> {
     pub(super) id: LineId,
     pub(super) out: &'a Outbound,
-    pub(super) input: Input,
-    /// The client is asked for input.
-    pub(super) wants_input: bool,
+    pub(super) streams: Streams,
     pub(super) bounds: Bounds,
     pub(super) keeper: Keeper,
 }
 
 impl Running<'_> {
     /// Says that the line runs, and waits for its end.
-    pub(super) async fn until_over(
-        mut self,
-        host: &mut Host,
-        stdout: OwnedFd,
-        stderr: OwnedFd,
-        inbound: &mut Inbound,
-    ) -> Ended {
+    pub(super) async fn until_over(self, host: &mut Host, inbound: &mut Inbound) -> Ended {
+        let Self { id, out, streams: Streams { input, asks, stdout, stderr, terminal }, bounds, keeper } = self;
         let control = host.control();
-        let out = self.out.clone();
-        let (allowance, keeper) = (self.bounds.allowance.clone(), self.keeper.clone());
-        let (id, reads_stdin) = (self.id, self.wants_input);
+        let accepted = Accepted { line_id: id.0, terminal: terminal.is_some(), reads_stdin: asks };
+        let allowance = bounds.allowance.clone();
         let streams = async {
             // Here, so that a client that does not read holds up nothing but its own output. One that has gone is
             // noticed by whoever hears it.
-            let _gone = out.send(Reply::Accepted(Accepted { line_id: id.0, terminal: false, reads_stdin })).await;
-            if reads_stdin {
+            let _gone = out.send(Reply::Accepted(accepted)).await;
+            if asks {
                 let _gone = out.send(Reply::StdinCredit(StdinCredit { bytes: FIRST_CREDIT })).await;
             }
-            tokio::join!(
-                drain(stdout, Stream::Out, &out, allowance.clone(), &keeper),
-                drain(stderr, Stream::Err, &out, allowance.clone(), &keeper)
-            )
+            tokio::join!(drain(stdout, Stream::Out, out, &allowance, &keeper), async {
+                match stderr {
+                    Some(stderr) => drain(stderr, Stream::Err, out, &allowance, &keeper).await,
+                    None => Ok((Seen::default().written(true), Drained::Whole)),
+                }
+            })
         };
         tokio::pin!(streams);
-        let ended = host.ended(self.id);
+        let ended = host.ended(id);
         tokio::pin!(ended);
-        let (mut processes, mut passed, mut cut, mut kill_at) = (None, None, None, None);
-        let mut interrupts = 0u32;
+        let mut client = Client { id, out, input, terminal, control, interrupts: 0, kill_at: None };
+        let (mut processes, mut passed, mut cut) = (None, None, None);
         while processes.is_none() || (passed.is_none() && cut.is_none() && !given_up(processes.as_ref())) {
             let hangs_up = tokio::select! {
                 end = &mut ended, if processes.is_none() => { processes = Some(end); None }
                 both = &mut streams, if passed.is_none() => { passed = Some(both); None }
                 message = inbound.next(), if cut.is_none() => {
-                    self.heard(message, &control, &mut interrupts, &mut kill_at).await.err().map(Cut::Client)
+                    client.said(message, inbound.size()).await.err().map(Cut::Client)
                 }
-                () = at(self.bounds.deadline), if cut.is_none() => Some(Cut::WallTime),
-                () = self.bounds.allowance.exceeded(), if cut.is_none() => Some(Cut::Output),
-                () = at(kill_at) => { kill_at = None; control.deliver(self.id, Delivery::Kill).await; None }
+                () = at(bounds.deadline), if cut.is_none() => Some(Cut::WallTime),
+                () = bounds.allowance.exceeded(), if cut.is_none() => Some(Cut::Output),
+                () = at(client.kill_at) => { client.kill_at = None; client.deliver(Delivery::Kill).await; None }
             };
             if let Some(why) = hangs_up {
-                control.deliver(self.id, Delivery::Kill).await;
+                client.deliver(Delivery::Kill).await;
                 cut = Some(why);
             }
         }
-        self.keeper.finish();
-        self.conclude(processes.unwrap_or(LineEnd::HostGone), passed, cut)
+        keeper.finish();
+        bounds.conclude(processes.unwrap_or(LineEnd::HostGone), passed, cut)
+    }
+}
+
+/// The client of a line that runs.
+struct Client<'a> {
+    id: LineId,
+    out: &'a Outbound,
+    input: Input,
+    terminal: Option<Terminal>,
+    control: Control,
+    interrupts: u32,
+    kill_at: Option<Instant>,
+}
+
+impl Client<'_> {
+    async fn deliver(&self, what: Delivery) {
+        self.control.deliver(self.id, what).await;
     }
 
-    /// What the client says while the line runs.
-    async fn heard(
-        &mut self,
-        message: Result<Kind, Over>,
-        control: &Control,
-        interrupts: &mut u32,
-        kill_at: &mut Option<Instant>,
-    ) -> Result<(), Over> {
+    /// What it says while the line runs; its terminal is now of this size.
+    async fn said(&mut self, message: Result<Kind, Over>, size: Option<Size>) -> Result<(), Over> {
         match message? {
-            Kind::Stdin(stdin) => self.input.push(&stdin.data).map_err(|_| Over::Protocol("more input than credit")),
+            Kind::Stdin(stdin) => {
+                let is_fed_up = self.terminal.as_mut().is_some_and(|t| t.typed(&stdin.data, Instant::now()));
+                if is_fed_up {
+                    self.deliver(Delivery::Kill).await;
+                }
+                self.input.push(&stdin.data).map_err(|_| Over::Protocol("more input than credit"))
+            }
             Kind::StdinEnd(_) => {
                 self.input.end();
                 Ok(())
@@ -134,13 +146,13 @@ impl Running<'_> {
             Kind::Signal(signal) => {
                 match signal.kind() {
                     SignalKind::Unspecified => return Err(Over::Protocol("an unknown signal")),
-                    SignalKind::Interrupt if *interrupts == 0 => {
-                        *interrupts += 1;
-                        *kill_at = Some(Instant::now() + GRACE);
-                        control.deliver(self.id, Delivery::Interrupt).await;
+                    SignalKind::Interrupt if self.interrupts == 0 => {
+                        self.interrupts += 1;
+                        self.kill_at = Some(Instant::now() + GRACE);
+                        self.deliver(Delivery::Interrupt).await;
                     }
-                    SignalKind::Quit => control.deliver(self.id, Delivery::Quit).await,
-                    SignalKind::Interrupt | SignalKind::Kill => control.deliver(self.id, Delivery::Kill).await,
+                    SignalKind::Quit => self.deliver(Delivery::Quit).await,
+                    SignalKind::Interrupt | SignalKind::Kill => self.deliver(Delivery::Kill).await,
                 }
                 Ok(())
             }
@@ -149,14 +161,21 @@ impl Running<'_> {
                 self.out.send_if_room(Reply::Candidates(none));
                 Ok(())
             }
-            Kind::Resize(_) => Ok(()),
+            Kind::Resize(_) => {
+                if let (Some(terminal), Some(size)) = (&self.terminal, size) {
+                    terminal.resize(size);
+                }
+                Ok(())
+            }
             Kind::Close(_) => Err(Over::Left),
             Kind::Line(_) => Err(Over::Protocol("one line at a time")),
             Kind::Open(_) => Err(Over::Protocol("a session is opened once")),
             Kind::Renew(_) => Err(Over::Protocol("this session has no ticket to renew")),
         }
     }
+}
 
+impl Bounds {
     fn conclude(self, processes: LineEnd, passed: Option<(Passed, Passed)>, cut: Option<Cut>) -> Ended {
         let (given_up, mut end, stages) = match processes {
             LineEnd::Gone(stages) => (false, End::Finished, stages),
@@ -176,11 +195,11 @@ impl Running<'_> {
                 over = Some(gone);
             }
             Some(Cut::WallTime) => {
-                failure = format!("line: it took longer than {} s and was ended", self.bounds.wall_seconds);
+                failure = format!("line: it took longer than {} s and was ended", self.wall_seconds);
                 (end, code) = (End::Interrupted(failure.clone()), Some(ExitCode::Unreachable));
             }
             Some(Cut::Output) => {
-                failure = format!("line: it wrote more than {} bytes and was ended", self.bounds.output_bytes);
+                failure = format!("line: it wrote more than {} bytes and was ended", self.output_bytes);
                 (end, code) = (End::Interrupted(failure.clone()), Some(ExitCode::General));
             }
         }

@@ -124,6 +124,18 @@ pub struct Start {
     /// Already checked against an allowlist by the agent, and again by the host: TERM, LANG, LC_*, TZ.
     #[prost(string, repeated, tag = "4")]
     pub environment: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The line gets a terminal of this size: its last stage's output, everybody's errors, and what is typed for a stage
+    /// that is alone.
+    #[prost(message, optional, tag = "5")]
+    pub terminal: ::core::option::Option<Terminal>,
+}
+#[allow(clippy::all)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Terminal {
+    #[prost(uint32, tag = "1")]
+    pub columns: u32,
+    #[prost(uint32, tag = "2")]
+    pub rows: u32,
 }
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -168,7 +180,8 @@ pub mod host_reply {
     #[allow(clippy::all)]
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
-        /// Descriptors: \[stdin of the first stage, if it reads stdin\], stdout of the last, stderr of all.
+        /// Descriptors: \[stdin of the first stage, if it reads stdin\], then stdout of the last and stderr of all, or the
+        /// terminal's end that is not the line's.
         #[prost(message, tag = "1")]
         Started(super::Started),
         #[prost(message, tag = "2")]

@@ -111,6 +111,9 @@ impl Matching<'_> {
             if self.is_count(index, word) && !only_operands {
                 continue;
             }
+            if self.form.plus && word.starts_with(b"+") && (only_operands || self.named(word).is_none()) {
+                return Err(self.unknown(index, word));
+            }
             if only_operands {
                 self.operands.push(index);
             } else if word == b"--" && self.form.dashes {

@@ -25,6 +25,8 @@ pub struct Profile {
     pub families: Vec<Family>,
     /// May read the kernel's log with syslog(2); never clear or configure it.
     pub kernel_log: bool,
+    /// `NAME=value`, which this program finds in its environment whatever else there is.
+    pub environment: Vec<String>,
 }
 
 /// A capability that a profile may ask for. There are no others.

@@ -43,6 +43,9 @@ pub struct Form {
     /// Where `-5` is an option.
     #[serde(default, skip_serializing_if = "Digits::is_never")]
     pub digits: Digits,
+    /// It reads a word that begins with `+` as commands: there are only those that are named here.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub plus: bool,
     /// Options with a dash stand before the first sub-command, and nowhere else.
     #[serde(default, skip_serializing_if = "is_false")]
     pub options_first: bool,
@@ -239,7 +242,11 @@ impl Form {
         if let Some(set) = self.with.first() {
             return Err(format!("with: there is no set {set:?}"));
         }
-        let getopt = |name: &str| name.starts_with("--") || (name.len() == 2 && name.starts_with('-'));
+        let getopt = |name: &str| {
+            name.starts_with("--")
+                || (name.len() == 2 && name.starts_with('-'))
+                || (self.plus && name.starts_with('+'))
+        };
         let mut names = self.options.iter().flat_map(|option| &option.names);
         match names.find(|name| self.bundle && !getopt(name)) {
             Some(name) => Err(format!("{name} is no spelling where options can be bundled")),

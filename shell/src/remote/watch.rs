@@ -12,7 +12,7 @@ use pact_proto::grammar::{Head, parse_words};
 use tokio::time::sleep;
 
 use super::with_journal;
-use crate::engine::{Ended, Engine};
+use crate::engine::{Ended, Engine, Reads};
 use crate::error::ShellError;
 
 /// Between attempts to reach a journal that is away.
@@ -41,7 +41,7 @@ impl Watch {
         options: &OpenOptions,
     ) -> Result<Ended, ShellError> {
         loop {
-            let lost = match engine.run(self.line(), None).await {
+            let lost = match engine.run(self.line(), Reads::Nothing).await {
                 Ok(ended) => return Ok(ended),
                 Err(ShellError::Client(error)) if is_away(&error) => error,
                 Err(error) => return Err(error),

@@ -31,9 +31,10 @@ const TABLE: &[Needed] = &[
     needed("dmesg", "util-linux", "is on the whitelist"),
     needed("grep", "grep", "is on the whitelist"),
     needed("cat", "coreutils", "is on the whitelist, with df, head, ls, tail, uname and wc"),
-    needed("free", "procps", "is on the whitelist"),
-    needed("ps", "procps", "is on the whitelist"),
+    needed("free", "procps", "is on the whitelist, with ps and top"),
     needed("ip", "iproute2", "is on the whitelist"),
+    needed("less", "less", "is on the whitelist"),
+    needed("tmux", "tmux", "is the terminal on which screens are compared with those of bash"),
 ];
 
 /// What only the bench starts.

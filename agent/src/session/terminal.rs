@@ -1,0 +1,82 @@
+//! The agent's end of a line's terminal: what is typed goes in, what is drawn comes out.
+//!
+//! **Invariant:** keys are the program's, all of them; but a program that does not go when Ctrl-C or Ctrl-\ is pressed
+//! again and again is ended, so that nobody sits before a dead terminal.
+//! **Not here:** the line's end of it, which the host has made (`crate::host`).
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use pact_session::Size;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::termios::{Winsize, tcsetwinsize};
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+
+/// Bytes that end what reads no keys as keys.
+const ENDING: [u8; 2] = [0x03, 0x1c];
+/// So often within so much time they mean: away with it, whatever it makes of them.
+const TIMES: usize = 3;
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// The end that is not the line's.
+pub(super) struct Terminal {
+    master: OwnedFd,
+    pressed: Vec<Instant>,
+}
+
+impl Terminal {
+    pub(super) fn new(master: OwnedFd) -> io::Result<Self> {
+        let flags = fcntl_getfl(&master)?;
+        fcntl_setfl(&master, flags | OFlags::NONBLOCK)?;
+        Ok(Self { master, pressed: Vec::new() })
+    }
+
+    /// Where keys go. To the runtime it is a pipe: written when it takes something.
+    pub(super) fn keys(&self) -> io::Result<pipe::Sender> {
+        pipe::Sender::from_owned_fd_unchecked(self.master.try_clone()?)
+    }
+
+    /// Where what is drawn comes from.
+    pub(super) fn drawn(&self) -> io::Result<pipe::Receiver> {
+        pipe::Receiver::from_owned_fd_unchecked(self.master.try_clone()?)
+    }
+
+    /// The client's is of another size now; the program hears of it.
+    pub(super) fn resize(&self, size: Size) {
+        let size = Winsize { ws_col: size.columns, ws_row: size.rows, ws_xpixel: 0, ws_ypixel: 0 };
+        // Of a line that has ended nobody wants to know.
+        let _ended = tcsetwinsize(&self.master, size);
+    }
+
+    /// Looks at what is typed; whether it asks for the line's end by force.
+    pub(super) fn typed(&mut self, keys: &[u8], now: Instant) -> bool {
+        self.pressed.retain(|at| now.saturating_duration_since(*at) < WITHIN);
+        self.pressed.extend(keys.iter().filter(|key| ENDING.contains(key)).take(TIMES).map(|_| now));
+        self.pressed.len() >= TIMES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn three_times_ctrl_c_within_two_seconds_ends_it() {
+        let (_, writer) = io::pipe().unwrap();
+        let begun = Instant::now();
+        for (presses, ends) in [
+            (&[(0, "\x03"), (500, "\x03"), (1000, "\x1c")][..], true),
+            (&[(0, "\x03\x03\x03")], true),
+            (&[(0, "\x03"), (1500, "\x03"), (2500, "\x03")], false),
+            (&[(0, "\x03"), (1500, "\x03"), (2500, "\x03"), (2600, "\x03")], true),
+            (&[(0, "quit\x04\x1a")], false),
+        ] {
+            let mut terminal = Terminal::new(writer.try_clone().unwrap().into()).unwrap();
+            let at = |millis| begun + Duration::from_millis(millis);
+            let ended = presses.iter().map(|(millis, keys)| terminal.typed(keys.as_bytes(), at(*millis))).last();
+            assert_eq!(ended, Some(ends), "{presses:?}");
+        }
+    }
+}
