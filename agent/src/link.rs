@@ -282,11 +282,8 @@ impl Host {
         let mut ends = self.begin(HostAsked::Start(start)).await?.into_iter();
         let mut next = || ends.next().ok_or(LinkError::HostGone);
         let stdin = if reads_stdin { Some(next()?) } else { None };
-        let output = if on_terminal {
-            Written::Terminal(next()?)
-        } else {
-            Written::Pipes { stdout: next()?, stderr: next()? }
-        };
+        let output =
+            if on_terminal { Written::Terminal(next()?) } else { Written::Pipes { stdout: next()?, stderr: next()? } };
         Ok(Ends { stdin, output })
     }
 

@@ -85,7 +85,10 @@ async fn a_line_is_sent_and_its_events_come_back_typed() {
     assert_eq!(context.commands().map(|d| d.name).collect::<Vec<_>>(), ["status"]);
     let id = session.outgoing.line(LineForm::Text(b"wc -c".to_vec())).await.unwrap();
     assert_eq!(id, LineId(1));
-    assert_eq!(session.incoming.next().await.unwrap(), Event::Accepted { line: id, reads_stdin: true });
+    assert_eq!(
+        session.incoming.next().await.unwrap(),
+        Event::Accepted { line: id, reads_stdin: true, terminal: false }
+    );
     assert_eq!(session.incoming.next().await.unwrap(), Event::Credit(5));
     session.outgoing.stdin(b"hello".to_vec()).await.unwrap();
     assert_eq!(session.incoming.next().await.unwrap(), Event::Stdout { data: b"hello".to_vec(), reached: 0 });

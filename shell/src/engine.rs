@@ -197,7 +197,10 @@ impl Engine {
                 running.wanted = reads_stdin;
                 if terminal {
                     if !self.owns_terminal {
-                        return Err(ClientError::Protocol("a program that draws on a terminal, and there is none".to_owned()).into());
+                        return Err(ClientError::Protocol(
+                            "a program that draws on a terminal, and there is none".to_owned(),
+                        )
+                        .into());
                     }
                     running.raw = Some(Raw::enter());
                     running.input = Some(self.input.clone());

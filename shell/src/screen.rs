@@ -324,7 +324,10 @@ mod tests {
         for (bytes, undo) in [
             ("plain\ttext\r\n\x08\x07", ""),
             ("é 漢 e\u{301} 😀", ""),
-            ("\x1b[H\x1b[2J\x1b[3;4H\x1b[K\x1b[5A\x1b[2L\x1b[P\x1b[4@\x1b[X\x1b[d\x1b[1G\x1b[S\x1b[T\x1bM\x1b7\x1b8", ""),
+            (
+                "\x1b[H\x1b[2J\x1b[3;4H\x1b[K\x1b[5A\x1b[2L\x1b[P\x1b[4@\x1b[X\x1b[d\x1b[1G\x1b[S\x1b[T\x1bM\x1b7\x1b8",
+                "",
+            ),
             ("\x1b[1;38;5;196mred", "\x1b[0m"),
             ("\x1b[7mtitle\x1b[27m\x1b[m", ""),
             ("\x1b[?1049h\x1b[?25l\x1b[?1h\x1b=", "\x1b>\x1b[?1l\x1b[?25h\x1b[?1049l"),
@@ -386,8 +389,8 @@ mod tests {
         let piece = prop_oneof![
             any::<u8>().prop_map(|byte| vec![byte]),
             prop::sample::select(vec![
-                "\x1b[", "\x1b]0;", "\x1bP", "\x1b", "\x1b(", "?1049h", "?1000h", "31m", "6n", "c", "2 q", "\x1b\\", "\x07", "漢",
-                "\u{9b}", "\u{202e}", "12;5", "r", "t", "$p",
+                "\x1b[", "\x1b]0;", "\x1bP", "\x1b", "\x1b(", "?1049h", "?1000h", "31m", "6n", "c", "2 q", "\x1b\\",
+                "\x07", "漢", "\u{9b}", "\u{202e}", "12;5", "r", "t", "$p",
             ])
             .prop_map(|text: &str| text.as_bytes().to_vec()),
         ];

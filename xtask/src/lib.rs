@@ -21,6 +21,7 @@ mod stage;
 pub mod terminal;
 mod test;
 mod tidy;
+pub mod tmux;
 pub mod wait;
 
 use std::path::{Path, PathBuf};

@@ -11,7 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use pact_proto::wire::host::Terminal as Asked;
 use rustix::process::{getpid, ioctl_tiocsctty};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{InputModes, OptionalActions, SpecialCodeIndex, Winsize, tcgetattr, tcsetattr, tcsetpgrp, tcsetwinsize};
+use rustix::termios::{
+    InputModes, OptionalActions, SpecialCodeIndex, Winsize, tcgetattr, tcsetattr, tcsetpgrp, tcsetwinsize,
+};
 
 use crate::sandbox::sys;
 

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use pact_proto::wire::v1::{ClientMessage, TerminalSize};
 use pact_proto::wire::v1::client_message::Kind;
+use pact_proto::wire::v1::{ClientMessage, TerminalSize};
 use pact_session::Size;
 use tonic::Streaming;
 

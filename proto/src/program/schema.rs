@@ -243,9 +243,7 @@ impl Form {
             return Err(format!("with: there is no set {set:?}"));
         }
         let getopt = |name: &str| {
-            name.starts_with("--")
-                || (name.len() == 2 && name.starts_with('-'))
-                || (self.plus && name.starts_with('+'))
+            name.starts_with("--") || (name.len() == 2 && name.starts_with('-')) || (self.plus && name.starts_with('+'))
         };
         let mut names = self.options.iter().flat_map(|option| &option.names);
         match names.find(|name| self.bundle && !getopt(name)) {

@@ -17,6 +17,7 @@ mod node;
 mod prompt;
 mod records;
 mod remote;
+mod screens;
 mod seat;
 mod site;
 mod uplink;

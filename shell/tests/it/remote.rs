@@ -35,6 +35,13 @@ impl<'a> Workstation<'a> {
         said(&self.pact(words).output().unwrap())
     }
 
+    /// `pact shell` of a node, on the terminal of whoever starts it.
+    pub(crate) fn shell(&self, node: &str) -> Command {
+        let mut command = self.pact(&["shell", node]);
+        command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+        command
+    }
+
     /// `pact shell` of a node, which takes its standard input as its terminal.
     pub(crate) fn at_prompt(&self, node: &str) -> Command {
         let mut command = Command::new("setsid");

@@ -51,7 +51,7 @@ impl Account {
     }
 
     /// User and group.
-    pub(crate) fn ids(self) -> (u32, u32) {
+    pub fn ids(self) -> (u32, u32) {
         match self {
             Self::Alice => (61_001, GROUP),
             Self::Bob => (61_002, GROUP),
