@@ -102,7 +102,7 @@ impl Session<'_> {
         {
             return Err(Refusal::new(line, ExitCode::Policy, message, "type it on a workstation"));
         }
-        if let Some((message, hint)) = undrawn(permitted.stages(), self.has_terminal) {
+        if let Some((message, hint)) = self.undrawn(permitted.stages()) {
             return Err(Refusal::new(line, ExitCode::General, message, hint));
         }
         if let (Some(failure), false) = (self.node.sandbox.failures.first(), permitted.stages().is_empty()) {
@@ -110,6 +110,32 @@ impl Session<'_> {
             return Err(Refusal::new(line, ExitCode::General, message, "`status` says what holds on this node"));
         }
         Ok(permitted)
+    }
+
+    /// Why a stage that draws on a terminal has none, and what to type instead. One terminal is for one program, and
+    /// keys that two read are lost to both.
+    fn undrawn(&self, stages: &[PlannedStage]) -> Option<(String, String)> {
+        let (last, before) = stages.split_last()?;
+        if let Some(stage) = before.iter().find(|stage| stage.terminal) {
+            let message = format!("{}: it draws on a terminal, so it comes last in a line", stage.program);
+            return Some((message, self.instead(stage, false)));
+        }
+        if !last.terminal || self.has_terminal {
+            return None;
+        }
+        let message = format!("{}: it needs a terminal, and there is none here", last.program);
+        Some((message, self.instead(last, !before.is_empty())))
+    }
+
+    /// What to type in place of a program that draws.
+    fn instead(&self, stage: &PlannedStage, is_fed: bool) -> String {
+        let program = self.node.whitelist.get(stage.program.as_str().as_bytes());
+        let is_plain = program.is_some_and(|program| program.schema().forms().iter().any(|form| !form.terminal));
+        match (is_plain, is_fed) {
+            (true, _) => format!("see `help {}` for the forms that write plain text", stage.program),
+            (false, true) => format!("leave `| {}` out: what comes before it is text", stage.program),
+            (false, false) => "type it at a prompt, as in `pact shell NODE`".to_owned(),
+        }
     }
 
     async fn permitted(
@@ -189,19 +215,6 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
         | Command::Help(_)
         | Command::Exit => None,
     }
-}
-
-/// Why a stage that draws on a terminal has none, and what to type instead. One terminal is for one program, and
-/// keys that two read are lost to both.
-fn undrawn(stages: &[PlannedStage], has_terminal: bool) -> Option<(String, String)> {
-    let (last, before) = stages.split_last()?;
-    let plain = |stage: &PlannedStage| format!("see `help {}` for the forms that write plain text", stage.program);
-    if let Some(stage) = before.iter().find(|stage| stage.terminal) {
-        let message = format!("{}: it draws on a terminal, so it comes last in a line", stage.program);
-        return Some((message, plain(stage)));
-    }
-    let is_without = last.terminal && !has_terminal;
-    is_without.then(|| (format!("{}: it needs a terminal, and there is none here", last.program), plain(last)))
 }
 
 fn no_room(line: &[u8]) -> Refusal {

@@ -3,7 +3,7 @@
 //!
 //! What differs from one time to the next (a process list, a clock) is compared by its records alone.
 //! Words that somebody's shell has split already, which only `exec` takes as they are, are typed in quotes.
-//! **Not here:** lines that go on until somebody ends them; what [`LEFT_OUT`] says.
+//! **Not here:** lines that go on until somebody ends them; programs that draw (`crate::screens`); what [`LEFT_OUT`] says.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -112,9 +112,11 @@ fn ends_by_itself(line: &[u8]) -> bool {
         || text.starts_with("grep -r") && text.contains("/proc")
         || text.contains("recurse");
     let repeats = words.first() == Some(&"free") && text.contains("-s");
+    let draws = words.iter().any(|word| ["less", "top"].contains(word));
     let can_follow = words.iter().any(|word| ["tail", "dmesg", "watch"].contains(word));
     !(words.first().is_some_and(|word| ["exit", "quit", "logout"].contains(word))
         || words.contains(&"watch")
+        || draws
         || has_no_end
         || repeats
         || can_follow && follows)

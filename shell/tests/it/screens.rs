@@ -31,9 +31,10 @@ impl Pane {
     /// bash on the node, with pact's prompt.
     fn bash(node: &Node) -> Self {
         let words = ["bash", "--norc", "--noprofile", "-i"];
-        let mut command = node.program(Account::Alice, &words);
+        // Root reads the kernel's log, whatever the machine thinks of others.
+        let mut command = node.program(Account::Root, &words);
         command.env("PS1", PROMPT).env("LESSHISTFILE", "-");
-        Self::start(&command, Account::Alice)
+        Self::start(&command, Account::Root)
     }
 
     /// A login at the node.
@@ -156,11 +157,20 @@ fn less_looks_as_it_does_under_bash() {
         each(&["q"]);
         alike(&all, "the prompt", at_prompt);
     }
+    each(&["-l", "dmesg | less"]);
+    each(&["Enter"]);
+    alike(&all, "dmesg", |seen| seen.rows.last().is_some_and(|row| row == ":"));
+    for pane in &panes {
+        pane.0.resize(30, 60).unwrap();
+    }
+    alike(&all, "dmesg in another size", |seen| seen.rows.len() == 30);
+    each(&["q"]);
+    alike(&all, "the prompt", at_prompt);
     for (pane, before) in panes[1..].iter().zip(&modes) {
         assert_eq!(pane.0.modes().unwrap(), *before, "modes");
     }
     assert_eq!(programs(node.agent_pid(), "less\0"), Vec::<String>::new());
-    for line in ["less -N /var/log/node.log", "cat /var/log/node.log | less"] {
+    for line in ["less -N /var/log/node.log", "cat /var/log/node.log | less", "dmesg | less"] {
         find(&node.records(), "LINE", line);
     }
     for pane in &panes[1..] {
