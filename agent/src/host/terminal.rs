@@ -28,8 +28,8 @@ impl Terminal {
         grantpt(&master)?;
         unlockpt(&master)?;
         let line = ioctl_tiocgptpeer(&master, flags)?;
-        let side = |length: u32| u16::try_from(length).unwrap_or(u16::MAX);
-        let size = Winsize { ws_col: side(asked.columns), ws_row: side(asked.rows), ws_xpixel: 0, ws_ypixel: 0 };
+        let short = |length: u32| u16::try_from(length).unwrap_or(u16::MAX);
+        let size = Winsize { ws_col: short(asked.columns), ws_row: short(asked.rows), ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&master, size)?;
         let mut modes = tcgetattr(&line)?;
         // What POSIX calls _POSIX_VDISABLE.

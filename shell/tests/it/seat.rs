@@ -74,6 +74,11 @@ impl Seat {
         self.prompt_from(self.row + 1);
     }
 
+    /// Waits for a prompt wherever the screen has it.
+    pub(crate) fn prompt_anywhere(&mut self) {
+        self.prompt_from(0);
+    }
+
     fn prompt_from(&mut self, row: u16) {
         self.until(&format!("a prompt in row {row} or below"), |terminal| {
             terminal.screen().cursor_position().0 >= row && is_at(terminal, PROMPT)

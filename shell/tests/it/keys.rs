@@ -1,0 +1,246 @@
+//! The table of keys and states (`shell/tests/keys.txt`), at the node and from a workstation.
+//!
+//! **Invariant:** after each case the terminal's modes are what they were, and no process of the session is left but
+//! what the kernel does not let go.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::node::{Account, Node, until};
+use crate::records::programs;
+use crate::remote::{OPS, Workstation};
+use crate::seat::{CTRL_C, Seat};
+use crate::site::Site;
+use crate::stuck::{FILE, Stuck};
+
+/// Programs of the whitelist that hear no signal.
+fn deaf(name: &str, terminal: bool) -> String {
+    format!(
+        "name = \"{name}\"\nabout = \"hear nothing\"\npaths = [\"/usr/bin/bash\", \"/bin/bash\"]\n[profile]\n\
+         read = [\"/usr/share\"]\n[[form]]\neffect = \"read\"\nterminal = {terminal}\n\
+         options = [{{ names = [\"-c\"], about = \"do this\", value = \"text\" }}]\n"
+    )
+}
+const DO_NOTHING: &str = "-c 'trap \"\" INT QUIT TERM HUP; echo it is deaf; while :; do :; done'";
+
+#[derive(Debug)]
+struct Case {
+    state: String,
+    keys: String,
+    effect: String,
+    outcome: String,
+}
+
+fn cases() -> Vec<Case> {
+    let text = fs::read_to_string(format!("{}/tests/keys.txt", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let rows = text.lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
+    let columns = |row: &str| {
+        let part = |from: usize, to: usize| row.get(from..to.min(row.len())).unwrap_or_default().trim().to_owned();
+        Case { state: part(0, 12), keys: part(12, 22), effect: part(22, 62), outcome: part(62, 200) }
+    };
+    rows.map(columns).collect()
+}
+
+/// `^C` as the byte that Ctrl-C is.
+fn bytes(keys: &str) -> String {
+    let mut out = String::new();
+    let mut rest = keys.chars();
+    while let Some(key) = rest.next() {
+        match (key, key == '^') {
+            (_, true) => out.extend(rest.next().map(|key| char::from(key as u8 & 0x1f))),
+            (key, false) => out.push(key),
+        }
+    }
+    out
+}
+
+/// The node on which all of it happens.
+struct Place<'a> {
+    node: &'a Node,
+    log: PathBuf,
+    written: u32,
+    /// Outcomes that are on record of cases before.
+    outcomes: usize,
+}
+
+impl Place<'_> {
+    /// The log grows; by what.
+    fn grow(&mut self) -> String {
+        self.written += 1;
+        let text = format!("the log says {}", self.written);
+        writeln!(File::options().append(true).open(&self.log).unwrap(), "{text}").unwrap();
+        text
+    }
+
+    /// What is typed for a state, and what shows that it is there.
+    fn line(&self, state: &str) -> Option<(String, &'static str)> {
+        let (line, shows) = match state {
+            "prompt" => return None,
+            "streaming" => ("tail -f /var/log/node.log".to_owned(), "the log begins"),
+            "pipeline" => ("tail -f /var/log/node.log | grep --line-buffered the".to_owned(), "the log begins"),
+            "ending" => ("tail -f -s 0.1 --pid PID /var/log/node.log".to_owned(), "the log begins"),
+            "deaf" => (format!("deaf {DO_NOTHING}"), "\nit is deaf"),
+            "deafscreen" => (format!("deafscreen {DO_NOTHING}"), "\nit is deaf"),
+            "stuck" => (format!("cat /etc/os-release /var/log/stuck/{FILE}"), "PRETTY_NAME"),
+            "less" => ("less /var/log/node.log".to_owned(), "(END)"),
+            "piped" => ("cat /var/log/node.log | less".to_owned(), "(END)"),
+            "top" => ("top -d 0.2".to_owned(), "PID USER"),
+            other => panic!("there is no state {other}"),
+        };
+        Some((line, shows))
+    }
+
+    /// Whether the state is as it was: what it does, it still does.
+    fn goes_on(&mut self, state: &str, seat: &mut Seat) {
+        match state {
+            "streaming" | "pipeline" => {
+                let text = self.grow();
+                seat.shows(&text);
+            }
+            "less" | "piped" => {
+                seat.keys("/begins\r");
+                seat.until("less to search", |terminal| !terminal.row(199).contains("/begins"));
+                seat.keys("G");
+                seat.shows("(END)");
+            }
+            "top" => {
+                let written = seat.terminal.written().len();
+                seat.until("top to draw again", |terminal| terminal.written().len() > written + 100);
+            }
+            "deaf" | "deafscreen" => {
+                let deadline = Instant::now() + Duration::from_millis(300);
+                while Instant::now() < deadline {
+                    seat.terminal.take_in(Duration::from_millis(50)).unwrap();
+                    assert!(!programs(self.node.agent_pid(), &format!("{state}\0")).is_empty(), "{}", seat.screen());
+                }
+            }
+            other => panic!("{other} cannot go on"),
+        }
+    }
+
+    /// How a person ends what goes on. While top complains of a key, others are lost on it.
+    fn end(state: &str) -> &'static str {
+        match state {
+            "less" | "piped" => "q",
+            "deafscreen" => "\x03\x03\x03",
+            "deaf" => "\x03\x03",
+            _ => CTRL_C,
+        }
+    }
+
+    /// Waits for a new prompt; what draws leaves it anywhere.
+    fn prompt(state: &str, seat: &mut Seat) {
+        match state {
+            "less" | "piped" | "top" | "deafscreen" => {
+                seat.prompt_anywhere();
+                seat.clear();
+            }
+            _ => seat.next_prompt(),
+        }
+    }
+
+    fn play(&mut self, case: &Case, command: &mut Command) {
+        fs::write(&self.log, "the log begins\n").unwrap();
+        let mut seat = Seat::open(command);
+        seat.prompt();
+        let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+        if let Some((line, shows)) = self.line(&case.state) {
+            seat.keys(&format!("{}\r", line.replace("PID", &other.id().to_string())));
+            seat.shows(shows);
+        }
+        seat.keys(&bytes(&case.keys));
+        if case.state == "ending" {
+            // What was typed is on its way before the line ends: the terminal has it.
+            other.kill().unwrap();
+            other.wait().unwrap();
+        }
+        let words: Vec<&str> = case.effect.splitn(2, ' ').collect();
+        let is_over = match words.as_slice() {
+            ["prompt"] => {
+                Self::prompt(&case.state, &mut seat);
+                false
+            }
+            ["says", text] => {
+                seat.shows(text);
+                seat.next_prompt();
+                false
+            }
+            ["holds"] => {
+                // Something that is typed behind it shows that nothing else came.
+                seat.keys("una");
+                seat.typed("una");
+                false
+            }
+            ["holds", text] => {
+                seat.typed(text);
+                false
+            }
+            ["goes", "on"] => {
+                self.goes_on(&case.state, &mut seat);
+                seat.keys(Self::end(&case.state));
+                Self::prompt(&case.state, &mut seat);
+                false
+            }
+            ["ends", code] => {
+                assert_eq!(seat.end(), Some(code.parse().unwrap()));
+                true
+            }
+            other => panic!("there is no effect {other:?}"),
+        };
+        if !is_over {
+            seat.keys(CTRL_C);
+            seat.next_prompt();
+            seat.keys("exit\r");
+            assert_eq!(seat.end(), Some(0), "{}", seat.screen());
+        }
+        assert!(seat.terminal.has_its_modes().unwrap(), "the modes are others");
+        let _gone = other.kill();
+        other.wait().unwrap();
+        let is_let_go = |process: &String| !process.contains("/var/log/stuck/");
+        until("its processes to be gone", || !programs(self.node.agent_pid(), "").iter().any(is_let_go));
+        let records = self.node.records();
+        if case.outcome != "-" {
+            let outcomes = records.iter().filter(|record| record.contains(" OUTCOME ")).skip(self.outcomes);
+            assert!(outcomes.clone().any(|record| record.contains(&case.outcome)), "{records:#?}");
+        }
+        self.outcomes = records.iter().filter(|record| record.contains(" OUTCOME ")).count();
+    }
+}
+
+#[test]
+fn keys_do_in_every_state_what_the_table_says() {
+    let site = Site::start();
+    let mut node = site.node("");
+    let logs = node.path("logs");
+    fs::create_dir_all(logs.join("stuck")).unwrap();
+    let log = logs.join("node.log");
+    fs::write(&log, "the log begins\n").unwrap();
+    assert!(node.enter("mount").arg("--bind").arg(&logs).arg("/var/log").status().unwrap().success());
+    for (name, terminal) in [("deaf", false), ("deafscreen", true)] {
+        fs::write(node.path(&format!("etc/programs/{name}.toml")), deaf(name, terminal)).unwrap();
+    }
+    let stuck_at = PathBuf::from("/var/log/stuck");
+    node.start_agent(&[]);
+    let node = &node;
+    let _stuck = Stuck::mount(node, &stuck_at);
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    let mut place = Place { node, log, written: 0, outcomes: 0 };
+    let all = cases();
+    assert!(all.len() > 40, "{all:#?}");
+    let mut failed = Vec::new();
+    for case in &all {
+        for (way, mut command) in
+            [("node", node.pact_on_terminal(Account::Alice, &[])), ("workstation", alice.at_prompt("node042"))]
+        {
+            let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| place.play(case, &mut command)));
+            if played.is_err() {
+                failed.push(format!("{way}: {case:?}"));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
