@@ -6,6 +6,7 @@
 
 mod expand;
 mod line;
+mod list;
 mod stage;
 mod terminal;
 
@@ -165,6 +166,10 @@ impl Host<'_> {
                 let begun = self.idle().and_then(|()| self.expand(&expand));
                 self.answer(expand.line_id, begun)
             }
+            Some(Request::List(list)) => {
+                let begun = self.idle().and_then(|()| self.list(&list));
+                self.answer(list.line_id, begun)
+            }
             Some(Request::Deliver(deliver)) => self.deliver(&deliver),
             None => Err(packet::unexpected("an empty request")),
         }
@@ -184,6 +189,10 @@ impl Host<'_> {
 
     fn expand(&self, asked: &pact_proto::wire::host::Expand) -> Result<(Line, Vec<OwnedFd>), Failure> {
         Line::expand(self.table, &self.setup, asked)
+    }
+
+    fn list(&self, asked: &pact_proto::wire::host::List) -> Result<(Line, Vec<OwnedFd>), Failure> {
+        Line::list(self.table, &self.setup, asked)
     }
 
     fn answer(&mut self, line_id: u64, begun: Result<(Line, Vec<OwnedFd>), Failure>) -> io::Result<()> {

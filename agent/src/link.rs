@@ -17,7 +17,7 @@ use pact_proto::wire::host::launcher_reply::Kind as Reply;
 use pact_proto::wire::host::launcher_request::Kind as Asked;
 use pact_proto::wire::host::stage_end::End;
 use pact_proto::wire::host::{
-    Deliver, Delivery, EndSession, Expand, HostReply, HostRequest, LauncherReply, LauncherRequest, OpenSession,
+    Deliver, Delivery, EndSession, Expand, HostReply, HostRequest, LauncherReply, LauncherRequest, List, OpenSession,
     SelfTest, StageEnd, Start,
 };
 use prost::Message;
@@ -285,6 +285,12 @@ impl Host {
         let output =
             if on_terminal { Written::Terminal(next()?) } else { Written::Pipes { stdout: next()?, stderr: next()? } };
         Ok(Ends { stdin, output })
+    }
+
+    /// Lists a directory; answers the pipe on which names come.
+    pub(crate) async fn list(&mut self, list: List) -> Result<OwnedFd, LinkError> {
+        let names = self.begin(HostAsked::List(list)).await?.into_iter().next();
+        names.ok_or(LinkError::HostGone)
     }
 
     /// Looks up what patterns match; answers the pipe on which names come.

@@ -7,6 +7,7 @@
 mod answer;
 mod asked;
 mod attended;
+mod completion;
 mod expansion;
 mod held;
 mod inbound;
@@ -33,7 +34,7 @@ use pact_proto::model::{LineId, SessionId};
 use pact_proto::view::{Format, Style};
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
-use pact_proto::wire::v1::{self, ClientMessage, ServerMessage};
+use pact_proto::wire::v1::{ClientMessage, ServerMessage};
 use pact_session::{Broken, ClientGone, Outbound, Refusal};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
@@ -173,7 +174,7 @@ impl Session<'_> {
                 Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_) => Ok(()),
                 // Known where messages come in.
                 Kind::Resize(_) => Ok(()),
-                Kind::Complete(complete) => self.no_candidates(&complete).await,
+                Kind::Complete(complete) => self.complete(complete, inbound).await,
                 Kind::Open(_) => Err(Over::Protocol("a session is opened once")),
                 // Taken where messages come in.
                 Kind::Renew(_) => Ok(()),
@@ -182,12 +183,6 @@ impl Session<'_> {
                 return over;
             }
         }
-    }
-
-    /// Names on the node are not completed; the client completes what the session's context tells it.
-    async fn no_candidates(&self, asked: &v1::Complete) -> Result<(), Over> {
-        let none = v1::Candidates { id: asked.id, candidates: Vec::new() };
-        Ok(self.out.send(Reply::Candidates(none)).await?)
     }
 
     async fn close(mut self, over: &Over) {

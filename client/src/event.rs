@@ -59,6 +59,8 @@ pub enum Event {
 pub struct Context {
     /// On which node the session is; none where it is with the journal.
     pub node: Option<NodeName>,
+    /// Of which vCluster the node is; empty with the journal.
+    pub vcluster: String,
     commands: Vec<String>,
     programs: Vec<String>,
 }
@@ -136,7 +138,7 @@ impl TryFrom<v1::Context> for Context {
         let named = Some(&context.node).filter(|node| !node.is_empty());
         let node = named.map(|node| node.parse()).transpose();
         let node = node.map_err(|error| ClientError::Protocol(format!("{error}")))?;
-        Ok(Self { node, commands: context.commands, programs: context.programs })
+        Ok(Self { node, vcluster: context.vcluster, commands: context.commands, programs: context.programs })
     }
 }
 

@@ -184,6 +184,39 @@ impl Descriptor {
         command.get_arguments().map(row).collect()
     }
 
+    /// What the word behind `before`, which begins as `partial` does, is: the words that it may be, where there are only
+    /// these, and its name in capitals. `None` where no value can stand there.
+    pub fn value(&self, before: &[Vec<u8>], partial: &str) -> Option<(Vec<String>, String)> {
+        let command = self.grammar();
+        let named = |word: &str| {
+            let word = word.split('=').next().unwrap_or(word);
+            command.get_arguments().find(|argument| {
+                let long = argument.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long));
+                long || argument.get_short().is_some_and(|short| word == format!("-{short}"))
+            })
+        };
+        let takes = |argument: &&clap::Arg| argument.get_action().takes_values();
+        let words: Vec<_> = before.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        let argument = if partial.starts_with("--") && partial.contains('=') {
+            named(partial).filter(takes)?
+        } else if let Some(option) =
+            words.last().filter(|word| !word.contains('=')).and_then(|w| named(w)).filter(takes)
+        {
+            option
+        } else {
+            let mut operands = 0;
+            let mut is_value = false;
+            for word in &words {
+                operands += usize::from(!is_value && !word.starts_with('-'));
+                is_value = !word.contains('=') && named(word).is_some_and(|argument| takes(&argument));
+            }
+            command.get_positionals().filter(|argument| !argument.is_last_set()).nth(operands)?
+        };
+        let words = argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        let name = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+        Some((words, name.unwrap_or_default()))
+    }
+
     /// The spellings of its options, for completion.
     pub fn options(&self) -> Vec<(String, String)> {
         let command = self.grammar();

@@ -3,6 +3,7 @@
 //! **Invariant:** while a line is typed the agent is listened to; when it goes, so does the prompt.
 //! **Not here:** what a line means. `exit` is sent like any other line, so that it is on record, and then obeyed.
 
+mod ask;
 mod complete;
 mod editor;
 mod highlight;
@@ -28,6 +29,7 @@ use crate::script::leaves;
 use crate::signals::Heard;
 use crate::streams::Input;
 use crate::terminal;
+use ask::{Asked, Asker, Question};
 use editor::{Editor, Parts, Typed};
 use history::History;
 pub(crate) use history::{HistoryError, HistoryFile, path_in};
@@ -42,6 +44,8 @@ use typeahead::Typeahead;
 pub(crate) struct Prepared {
     knowledge: Arc<Shared>,
     source: Source,
+    asker: Option<Asker>,
+    asked: Asked,
     colour: bool,
     /// Lines that were typed before there was a prompt.
     ahead: Vec<String>,
@@ -61,6 +65,12 @@ struct Repl<'a> {
     knowledge: Arc<Shared>,
     colour: bool,
     source: Source,
+    /// For an editor that is still to be made.
+    asker: Option<Asker>,
+    asked: Asked,
+    /// What the agent was asked last, and how often it was asked.
+    question: Option<Question>,
+    questions: u64,
 }
 
 /// Makes what can be made while the agent opens the session: for a terminal that answers, the editor.
@@ -80,20 +90,23 @@ pub(crate) async fn prepare(
     };
     let Typeahead { lines: ahead, begun } = Typeahead::read(&answer.typed);
     let knowledge = Arc::new(Shared::empty());
+    let (asker, asked) = ask::channel();
+    let mut asker = Some(asker);
     let source = if answer.answers {
         let history = Box::new(|| History::load(file));
-        Source::Editor(Editor::start(Parts { knowledge: Arc::clone(&knowledge), history, colour, begun })?)
+        let (knowledge, asker) = (Arc::clone(&knowledge), asker.take());
+        Source::Editor(Editor::start(Parts { knowledge, asker, history, colour, begun })?)
     } else {
         terminal::edit_lines();
         let history = History::load(file).map_err(|error| ShellError::Editor(error.to_string()))?;
         Source::Plain(Plain::new(input, history, begun))
     };
-    Ok(Prepared { knowledge, source, colour, ahead, forgets })
+    Ok(Prepared { knowledge, source, asker, asked, colour, ahead, forgets })
 }
 
 /// Shows prompts until somebody leaves; what to end with.
 pub(crate) async fn run(engine: &mut Engine, context: Context, prepared: Prepared) -> Result<u8, ShellError> {
-    let Prepared { knowledge, source, colour, ahead, forgets } = prepared;
+    let Prepared { knowledge, source, asker, asked, colour, ahead, forgets } = prepared;
     if let Some(error) = forgets {
         let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
         engine.say_beside(&format!("pact: {}\n", escape(format!("{error}{why}").as_bytes())));
@@ -102,7 +115,7 @@ pub(crate) async fn run(engine: &mut Engine, context: Context, prepared: Prepare
     let node = context.node.as_ref();
     let prompt = Prompt::new(node.ok_or_else(|| ClientError::Protocol("a prompt is a node's".to_owned()))?);
     knowledge.replace(context);
-    let mut repl = Repl { engine, prompt, knowledge, colour, source };
+    let mut repl = Repl { engine, prompt, knowledge, colour, source, asker, asked, question: None, questions: 0 };
     for line in ahead {
         repl.engine.out.say(&format!("{}{}\n", repl.prompt.text(), escape(line.as_bytes())));
         if let Some(code) = repl.line(line.into_bytes()).await? {
@@ -170,6 +183,7 @@ impl Repl<'_> {
                     self.engine.out.starts_line();
                     return Ok(Next::Typed(typed?));
                 }
+                Some(question) = self.asked.recv() => self.ask(question).await?,
                 event = self.engine.session.incoming.next() => {
                     let heard = match event {
                         Ok(event) => self.heard_agent(event).await,
@@ -196,6 +210,15 @@ impl Repl<'_> {
         }
     }
 
+    /// Passes a question on; what was asked before, nobody waits for any more.
+    async fn ask(&mut self, question: Question) -> Result<(), ShellError> {
+        self.questions += 1;
+        let cursor = u32::try_from(question.cursor).unwrap_or(u32::MAX);
+        self.engine.session.outgoing.complete(self.questions, question.line.clone().into_bytes(), cursor).await?;
+        self.question = Some(question);
+        Ok(())
+    }
+
     async fn heard_agent(&mut self, event: Event) -> Result<(), ShellError> {
         match event {
             Event::Context(context) => self.knowledge.replace(context),
@@ -210,8 +233,13 @@ impl Repl<'_> {
                     }
                 }
             }
+            Event::Candidates { id, words } => {
+                if let Some(question) = self.question.take_if(|_| id == self.questions) {
+                    question.answer(words.into_iter().map(|(word, _)| word).collect());
+                }
+            }
             // Of a line that has ended, or for a right prompt that does not exist yet.
-            Event::Credit(_) | Event::Candidates { .. } | Event::Marks(_) => {}
+            Event::Credit(_) | Event::Marks(_) => {}
             Event::Accepted { .. } | Event::Refused(_) | Event::Stdout { .. } | Event::Stderr(_) | Event::Exit(_) => {
                 let what = "an answer to no line".to_owned();
                 return Err(ClientError::Protocol(what).into());
@@ -252,6 +280,7 @@ impl Repl<'_> {
                 let history = plain.into_history();
                 let parts = Parts {
                     knowledge: Arc::clone(&self.knowledge),
+                    asker: self.asker.take(),
                     history: Box::new(|| Ok(history)),
                     colour: self.colour,
                     begun: String::new(),

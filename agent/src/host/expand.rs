@@ -27,14 +27,14 @@ pub(super) fn patterns(typed: &[Vec<u8>]) -> Result<Vec<Pattern>, String> {
     typed.iter().map(|typed| Pattern::parse(typed).ok_or_else(|| "expand: that is no pattern".to_owned())).collect()
 }
 
-/// Starts it; answers the end of the pipe on which names come, each ended by NUL, an empty one after each pattern.
+/// Starts a process that looks at files; answers the end of the pipe on which names come, each ended by NUL, an empty one
+/// after each list.
 pub(super) fn start(
     bounds: Bounds,
-    patterns: &[Pattern],
-    most: u32,
     place: (Single, &LineGroup),
+    work: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(Process, OwnedFd), String> {
-    let text = |error: rustix::io::Errno| format!("expand: {error}");
+    let text = |error: rustix::io::Errno| format!("files: {error}");
     let (names, stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(text)?;
     let null = || openat(CWD, "/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(text);
     let streams = Streams { stdin: null()?, stdout, stderr: null()?, on_terminal: false };
@@ -43,12 +43,13 @@ pub(super) fn start(
         place,
         streams,
         || bounds.enforce(Some(host), || Ok(())).map_err(|error| error.to_string()),
-        || write(patterns, most).map_err(|error| format!("expand: {error}")),
+        || work(&mut io::stdout()).map_err(|error| format!("files: {error}")),
     )?;
     Ok((process, names))
 }
 
-fn write(patterns: &[Pattern], most: u32) -> io::Result<()> {
+/// What patterns match, a list for each.
+pub(super) fn write(patterns: &[Pattern], most: u32, to: &mut dyn Write) -> io::Result<()> {
     let mut left = usize::try_from(most).unwrap_or(usize::MAX);
     let mut out = Vec::new();
     for pattern in patterns {
@@ -61,8 +62,8 @@ fn write(patterns: &[Pattern], most: u32) -> io::Result<()> {
         }
         out.push(0);
     }
-    io::stdout().write_all(&out)?;
-    io::stdout().flush()
+    to.write_all(&out)?;
+    to.flush()
 }
 
 /// Paths that match, in the order of their bytes, at most so many.

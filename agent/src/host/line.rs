@@ -7,14 +7,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use pact_proto::wire::host::{Expand, StageEnd, Start, stage_end::End};
+use pact_proto::wire::host::{Expand, List, StageEnd, Start, stage_end::End};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitStatus, kill_process_group};
 
 use super::stage::{Process, Streams};
 use super::terminal::Terminal;
-use super::{Failure, GIVE_UP, Setup, expand, stage};
+use super::{Failure, GIVE_UP, Setup, expand, list, stage};
 use crate::sandbox::Prepared;
 use crate::sandbox::cgroup::LineGroup;
 use crate::sandbox::sys::Single;
@@ -57,16 +57,30 @@ impl Line {
 
     /// Starts a stage that looks up files in place of a program.
     pub(super) fn expand(table: &Table, setup: &Setup, asked: &Expand) -> Result<(Self, Vec<OwnedFd>), Failure> {
-        let bounds = table.bounds(&asked.program, (setup.uid, &setup.limits));
-        let bounds = bounds.map_err(|error| Failure::all(error.to_string()))?;
         let patterns = expand::patterns(&asked.patterns).map_err(Failure::all)?;
-        let group = setup.group.line(asked.line_id).map_err(|error| Failure::all(error.to_string()))?;
-        let mut line = Self { id: asked.line_id, processes: Vec::new(), group, deadline: None, terminal: None };
-        let started =
-            expand::start(bounds, &patterns, asked.most, (setup.single, &line.group)).map(|(process, names)| {
-                line.processes.push(process);
-                vec![names]
-            });
+        Self::look(table, setup, (asked.line_id, &asked.program), |out| expand::write(&patterns, asked.most, out))
+    }
+
+    /// Starts a stage that lists a directory in place of a program.
+    pub(super) fn list(table: &Table, setup: &Setup, asked: &List) -> Result<(Self, Vec<OwnedFd>), Failure> {
+        Self::look(table, setup, (asked.line_id, &asked.program), |out| list::write(asked, out))
+    }
+
+    /// Starts a stage that looks at files with the bounds of a program, and writes what it finds.
+    fn look(
+        table: &Table,
+        setup: &Setup,
+        (id, program): (u64, &str),
+        work: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<(Self, Vec<OwnedFd>), Failure> {
+        let bounds = table.bounds(program, (setup.uid, &setup.limits));
+        let bounds = bounds.map_err(|error| Failure::all(error.to_string()))?;
+        let group = setup.group.line(id).map_err(|error| Failure::all(error.to_string()))?;
+        let mut line = Self { id, processes: Vec::new(), group, deadline: None, terminal: None };
+        let started = expand::start(bounds, (setup.single, &line.group), work).map(|(process, names)| {
+            line.processes.push(process);
+            vec![names]
+        });
         line.unless_failed(started.map_err(Failure::all))
     }
 

@@ -91,7 +91,7 @@ pub struct SelfTestReport {
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HostRequest {
-    #[prost(oneof = "host_request::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "host_request::Kind", tags = "1, 2, 3, 4")]
     pub kind: ::core::option::Option<host_request::Kind>,
 }
 /// Nested message and enum types in `HostRequest`.
@@ -109,6 +109,9 @@ pub mod host_request {
         /// NUL, an empty name after each pattern) and Ended.
         #[prost(message, tag = "3")]
         Expand(super::Expand),
+        /// Names in a directory, from inside the session's sandbox. Answered as `Expand` is, with one list.
+        #[prost(message, tag = "4")]
+        List(super::List),
     }
 }
 #[allow(clippy::all)]
@@ -158,6 +161,23 @@ pub struct Expand {
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub patterns: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     #[prost(uint32, tag = "4")]
+    pub most: u32,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct List {
+    #[prost(uint64, tag = "1")]
+    pub line_id: u64,
+    /// Whose read set is used.
+    #[prost(string, tag = "2")]
+    pub program: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub directory: ::prost::alloc::vec::Vec<u8>,
+    /// How names begin; those that begin with a dot are told where this does.
+    #[prost(bytes = "vec", tag = "4")]
+    pub prefix: ::prost::alloc::vec::Vec<u8>,
+    /// Of more, the last one is told in place of those behind the first: what all have in common can be seen from them.
+    #[prost(uint32, tag = "5")]
     pub most: u32,
 }
 #[allow(clippy::all)]

@@ -1,6 +1,7 @@
 //! What could come next in the words of a program.
 
-use super::schema::{Form, Schema};
+use super::schema::{Form, Option_, Schema};
+use super::value::Value;
 
 impl Schema {
     /// Words that could stand after `before` (without the program's name) and begin with `partial`, with what they
@@ -16,9 +17,34 @@ impl Schema {
         }
         found
     }
+
+    /// The part of `partial` that is the beginning of a path, where one could stand after `before`: all of it, or what
+    /// is behind `--option=`.
+    pub fn path<'a>(&self, before: &[Vec<u8>], partial: &'a str) -> Option<&'a str> {
+        self.forms().iter().find_map(|form| form.path(before, partial))
+    }
 }
 
 impl Form {
+    fn path<'a>(&self, before: &[Vec<u8>], partial: &'a str) -> Option<&'a str> {
+        let takes_path = |option: &Option_| option.value == Some(Value::Path);
+        let named = |name: &str| self.options.iter().find(|option| option.names.iter().any(|n| n == name));
+        if let (true, Some((name, path))) = (partial.starts_with("--"), partial.split_once('=')) {
+            return named(name).filter(|option| takes_path(option)).map(|_| path);
+        }
+        if partial.starts_with('-') && !before.iter().any(|word| word == b"--") {
+            return None;
+        }
+        let last = before.last().and_then(|word| std::str::from_utf8(word).ok());
+        if let Some(option) = last.and_then(named).filter(|option| option.value.is_some() && !option.optional) {
+            return takes_path(option).then_some(partial);
+        }
+        // Sub-commands come before any operand.
+        let said = before.iter().filter(|word| !word.starts_with(b"-")).count();
+        let is_operand = said >= self.words.len() && self.operands.iter().any(|operand| operand.value == Value::Path);
+        is_operand.then_some(partial)
+    }
+
     fn candidates(&self, before: &[Vec<u8>], partial: &str) -> Vec<(String, String)> {
         if let Some(values) = self.value_candidates(before.last(), partial) {
             return values;

@@ -10,6 +10,7 @@ use pact_proto::view::escape;
 use reedline::{EditCommand, ExternalPrinter, Reedline, ReedlineMenu, Signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::ask::Asker;
 use super::complete::Completer;
 use super::highlight::Highlighter;
 use super::hint::Hinter;
@@ -47,6 +48,8 @@ impl Typed {
 /// What an editor is made from.
 pub(super) struct Parts {
     pub(super) knowledge: Arc<Shared>,
+    /// Who asks the node; there is one.
+    pub(super) asker: Option<Asker>,
     /// Makes the history, on the editor's own thread.
     pub(super) history: Box<dyn FnOnce() -> reedline::Result<History> + Send>,
     pub(super) colour: bool,
@@ -133,12 +136,12 @@ fn kept(editor: &Reedline) -> Vec<String> {
 }
 
 fn editor(parts: Parts, printer: ExternalPrinter<String>) -> reedline::Result<Reedline> {
-    let Parts { knowledge, history, colour, begun } = parts;
+    let Parts { knowledge, asker, history, colour, begun } = parts;
     let mut editor = Reedline::create()
         .with_history(Box::new(history()?))
         .with_highlighter(Box::new(Highlighter::new(Arc::clone(&knowledge), colour)))
         .with_hinter(Box::new(Hinter::new(Arc::clone(&knowledge))))
-        .with_completer(Box::new(Completer::new(knowledge)))
+        .with_completer(Box::new(Completer::new(knowledge, asker)))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(Choices::new(MENU))))
         .with_quick_completions(true)
         .with_partial_completions(true)

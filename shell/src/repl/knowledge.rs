@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pact_client::Context;
 use pact_proto::command::Descriptor;
 use pact_proto::grammar::at_cursor;
+use pact_proto::model::entry::Kind;
 use pact_proto::program::Schema;
 use pact_proto::view::{escape, is_plain};
 
@@ -78,19 +79,22 @@ pub(super) struct Candidate {
 #[derive(Debug, Default)]
 pub(crate) struct Knowledge {
     names: Vec<Name>,
+    /// The node and its vCluster, as they are typed.
+    place: Option<(String, String)>,
     /// A program's schema could not be read, so what is not known is not known to be wrong.
     partial: bool,
 }
 
 impl Knowledge {
     fn new(context: Option<&Context>) -> Self {
-        let Some(context) = context else { return Self { names: Vec::new(), partial: true } };
+        let Some(context) = context else { return Self { names: Vec::new(), place: None, partial: true } };
         let (programs, partial) = match context.programs() {
             Ok(programs) => (programs, false),
             Err(_) => (Vec::new(), true),
         };
         let commands: Vec<_> = context.commands().collect();
-        Self::of(&commands, programs, partial)
+        let place = context.node.as_ref().map(|node| (node.to_string(), context.vcluster.clone()));
+        Self { place, ..Self::of(&commands, programs, partial) }
     }
 
     pub(super) fn of(commands: &[&'static Descriptor], programs: Vec<Schema>, partial: bool) -> Self {
@@ -111,7 +115,7 @@ impl Knowledge {
             what: What::Program(Arc::new(schema)),
         }));
         names.sort_by(|one, other| one.text.cmp(&other.text));
-        Self { names, partial }
+        Self { names, place: None, partial }
     }
 
     /// Whether what is not here is wrong.
@@ -146,6 +150,17 @@ impl Knowledge {
         Some((here.span, found))
     }
 
+    /// Whether a file could be meant at `cursor`: then the node knows more.
+    pub(super) fn may_be_path(&self, line: &str, cursor: usize) -> bool {
+        let Some(here) = at_cursor(line, cursor) else { return false };
+        let Some((name, before)) = here.before.split_first() else { return false };
+        let name = std::str::from_utf8(name).ok().and_then(|name| self.find(name));
+        name.is_some_and(|name| match &name.what {
+            What::Program(schema) => schema.path(before, &here.partial).is_some(),
+            What::Command(..) | What::Here => false,
+        })
+    }
+
     fn names(&self, prefix: &str, first_stage: bool) -> Vec<Candidate> {
         let fits = |name: &&Name| name.is_word() && (first_stage || matches!(name.what, What::Program(_)));
         self.beginning(prefix).filter(fits).take(MOST).map(Name::candidate).collect()
@@ -159,12 +174,30 @@ impl Knowledge {
                 let topics = self.beginning(partial).filter(is_topic);
                 topics.take(MOST).map(Name::candidate).collect()
             }
-            Some(What::Command(_, options)) if partial.starts_with('-') => {
+            Some(What::Command(_, options)) if partial.starts_with('-') && !partial.contains('=') => {
                 options.iter().filter(|(text, _)| text.starts_with(partial)).map(Candidate::of).collect()
             }
+            Some(What::Command(descriptor, _)) => self.values(descriptor, before, partial),
             Some(What::Program(schema)) => schema.completions(before, partial).iter().map(Candidate::of).collect(),
-            Some(What::Command(..) | What::Here) | None => Vec::new(),
+            Some(What::Here) | None => Vec::new(),
         }
+    }
+
+    /// Of a command's option or operand: the words that it may be, or the names that this session knows.
+    fn values(&self, descriptor: &Descriptor, before: &[Vec<u8>], partial: &str) -> Vec<Candidate> {
+        let Some((words, name)) = descriptor.value(before, partial) else { return Vec::new() };
+        let (node, vcluster) = self.place.clone().unwrap_or_default();
+        let known = match name.as_str() {
+            _ if !words.is_empty() => words,
+            "NODE" | "NODES" => vec![node],
+            "VCLUSTER" => vec![vcluster],
+            "KIND" => Kind::ALL.iter().map(|kind| kind.name().to_owned()).collect(),
+            "SCOPE" => vec!["global".to_owned(), format!("node:{node}"), format!("vc:{vcluster}")],
+            _ => Vec::new(),
+        };
+        let typed = partial.rsplit_once('=').map_or("", |(option, _)| &partial[..=option.len()]);
+        let fits = known.into_iter().filter(|word| !word.is_empty()).map(|word| format!("{typed}{word}"));
+        fits.filter(|word| word.starts_with(partial)).map(|text| Candidate { text, about: String::new() }).collect()
     }
 }
 
@@ -180,6 +213,11 @@ impl Name {
 }
 
 impl Candidate {
+    /// One that can be shown, and typed.
+    pub(super) fn of_file(text: String) -> Option<Self> {
+        text.chars().all(is_plain).then(|| Self { text, about: String::new() })
+    }
+
     fn of((text, about): &(String, String)) -> Self {
         Self { text: text.clone(), about: escape(about.as_bytes()) }
     }
@@ -198,7 +236,8 @@ pub(super) mod tests {
             let path = format!("{}/../examples/programs/{name}.toml", env!("CARGO_MANIFEST_DIR"));
             Program::from_toml(&std::fs::read_to_string(path).unwrap()).unwrap().schema().clone()
         });
-        Knowledge::of(&TABLE.iter().collect::<Vec<_>>(), programs.to_vec(), false)
+        let place = Some(("node042".to_owned(), "ml-training".to_owned()));
+        Knowledge { place, ..Knowledge::of(&TABLE.iter().collect::<Vec<_>>(), programs.to_vec(), false) }
     }
 
     pub(in crate::repl) fn shared() -> Arc<Shared> {
@@ -226,6 +265,14 @@ pub(super) mod tests {
             ("help dm", &["dmesg"]),
             ("grep --line-n", &["--line-number"]),
             ("grep --color=al", &["--color=always"]),
+            ("log --scope ", &["global", "node:node042", "vc:ml-training"]),
+            ("log --scope=n", &["--scope=node:node042"]),
+            ("log --kind REF", &["REFUSED"]),
+            ("log -n 5 --kind=OUTP", &["--kind=OUTPUT"]),
+            ("status ", &["node042"]),
+            ("status --vcluster ", &["ml-training"]),
+            ("cap n", &["node042"]),
+            ("cap node042 n", &[]),
             ("nothing -", &[]),
             ("uname; d", &[]),
         ] {
@@ -237,7 +284,7 @@ pub(super) mod tests {
     fn a_keystroke_is_cheap_with_ten_thousand_names() {
         let names =
             (0..10_000).map(|n| Name { text: format!("program-{n:05}"), about: String::new(), what: What::Here });
-        let many = Knowledge { names: names.collect(), partial: false };
+        let many = Knowledge { names: names.collect(), place: None, partial: false };
         assert_eq!(many.names("program-0", true).len(), MOST);
         assert!(many.find("program-09999").is_some());
         assert_eq!(many.beginning("program-0999").count(), 10);

@@ -76,7 +76,7 @@ impl Place<'_> {
     }
 
     /// What is typed for a state, and what shows that it is there.
-    fn line(&self, state: &str) -> Option<(String, &'static str)> {
+    fn line(state: &str) -> Option<(String, &'static str)> {
         let (line, shows) = match state {
             "prompt" => return None,
             "streaming" => ("tail -f /var/log/node.log".to_owned(), "the log begins"),
@@ -147,7 +147,7 @@ impl Place<'_> {
         let mut seat = Seat::open(command);
         seat.prompt();
         let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
-        if let Some((line, shows)) = self.line(&case.state) {
+        if let Some((line, shows)) = Self::line(&case.state) {
             seat.keys(&format!("{}\r", line.replace("PID", &other.id().to_string())));
             seat.shows(shows);
         }

@@ -67,7 +67,7 @@ impl Pane {
 
     /// A prompt behind which nothing stands, in the row of the cursor, on the usual screen.
     fn prompt(&self) {
-        self.until("a prompt", |seen| is_prompt(seen));
+        self.until("a prompt", is_prompt);
     }
 
     fn line(&self, line: &str) {

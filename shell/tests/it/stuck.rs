@@ -1,4 +1,4 @@
-//! A file system that never answers a read: who asks it is in uninterruptible sleep, as on a dead file server.
+//! A file system that never answers a read of its file, or of its directory: who asks it is in uninterruptible sleep, as on a dead file server.
 //!
 //! **Invariant:** when this is dropped the kernel ends every such sleep.
 //! **Source:** linux/fuse.h; the messages are fixed structures in the machine's byte order.
@@ -20,6 +20,8 @@ const LOOKUP: u32 = 1;
 const GETATTR: u32 = 3;
 const OPEN: u32 = 14;
 const READ: u32 = 15;
+const OPENDIR: u32 = 27;
+const READDIR: u32 = 28;
 const INIT: u32 = 26;
 /// Of requests that have no answer: FORGET, INTERRUPT, BATCH_FORGET.
 const SILENT: [u32; 3] = [2, 36, 42];
@@ -70,8 +72,8 @@ fn answer(request: &[u8]) -> Option<Vec<u8>> {
         }
         LOOKUP => Ok([FILE_NUMBER.to_ne_bytes().to_vec(), vec![0; 32], attributes(FILE_NUMBER)].concat()),
         GETATTR => Ok([vec![0; 16], attributes(node)].concat()),
-        OPEN => Ok(vec![0; 16]),
-        READ => return None,
+        OPEN | OPENDIR => Ok(vec![0; 16]),
+        READ | READDIR => return None,
         silent if SILENT.contains(&silent) => return None,
         _ => Err(-ENOSYS),
     };

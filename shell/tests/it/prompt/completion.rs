@@ -1,7 +1,10 @@
 //! Hints behind the cursor, and what Tab brings.
 
 use crate::node::{Account, Node};
+use crate::remote::{OPS, Workstation};
 use crate::seat::{CTRL_C, ENTER, Seat, TAB};
+use crate::site::Site;
+use crate::stuck::Stuck;
 
 /// The end of the line, which also takes what is hinted.
 const CTRL_E: &str = "\x05";
@@ -45,6 +48,9 @@ fn tab_completes_what_can_only_be_one_thing() {
         ("grep --color=al", "grep --color=always "),
         ("help dm", "help dmesg "),
         ("log --ki", "log --kind "),
+        ("log --kind REF", "log --kind REFUSED "),
+        ("status ", "status node042 "),
+        ("log --scope n", "log --scope node:node042 "),
     ] {
         seat.keys(&format!("{typed}{TAB}"));
         seat.typed(completed);
@@ -79,4 +85,51 @@ fn tab_where_there_is_nothing_leaves_the_line_alone() {
     seat.shows("\nLinux");
     seat.next_prompt();
     assert!(!seat.screen().contains("NO RECORDS"), "{}", seat.screen());
+}
+
+/// Files as the program would find them; of many, as far as all are alike.
+#[test]
+fn tab_completes_files_of_the_node() {
+    let site = Site::start();
+    let mut node = site.node("");
+    let logs = node.path("logs");
+    std::fs::create_dir_all(logs.join("many")).unwrap();
+    std::fs::create_dir_all(logs.join("stuck")).unwrap();
+    for number in 0..10_000 {
+        std::fs::write(logs.join(format!("many/file-{number:05}.log")), "").unwrap();
+    }
+    std::fs::write(logs.join("one log"), "").unwrap();
+    assert!(node.enter("mount").arg("--bind").arg(&logs).arg("/var/log").status().unwrap().success());
+    node.start_agent(&[]);
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    let stuck = Stuck::mount(&node, std::path::Path::new("/var/log/stuck"));
+    for mut command in [node.pact_on_terminal(Account::Alice, &[]), alice.at_prompt("node042")] {
+        let mut seat = Seat::open(&mut command);
+        seat.prompt();
+        for (typed, completed) in [
+            ("cat /etc/passw", "cat /etc/passwd"),
+            ("cat /va", "cat /var/"),
+            ("cat /var/l", "cat /var/log/"),
+            ("cat /var/log/m", "cat /var/log/many/"),
+            ("cat /var/log/many/", "cat /var/log/many/file-0"),
+            ("cat /var/log/many/file-0001", "cat /var/log/many/file-0001"),
+            ("cat /var/log/many/file-00012", "cat /var/log/many/file-00012.log "),
+            ("uname | cat /etc/os-rel", "uname | cat /etc/os-release "),
+            ("cat /var/log/on", "cat '/var/log/one log' "),
+            // What it may not read, it does not list.
+            ("cat /roo", "cat /roo"),
+            ("cat /etc/../roo", "cat /etc/../roo"),
+            // Nobody who types waits for a dead file server.
+            ("cat /var/log/stuck/f", "cat /var/log/stuck/f"),
+            ("uname /et", "uname /et"),
+        ] {
+            seat.keys(&format!("{typed}{TAB}"));
+            seat.typed(completed);
+            seat.keys(CTRL_C);
+            seat.next_prompt();
+        }
+        assert_eq!(seat.line("uname -s"), "Linux");
+    }
+    drop(stuck);
 }
