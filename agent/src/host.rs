@@ -18,12 +18,14 @@ use std::time::{Duration, Instant};
 use pact_policy::Limits;
 use pact_proto::wire::host::host_reply::Kind as Reply;
 use pact_proto::wire::host::host_request::Kind as Request;
-use pact_proto::wire::host::{Deliver, Delivery, Ended, GivenUp, HostReply, HostRequest, NotStarted, Start, Started};
+use pact_proto::wire::host::{
+    Deliver, Delivery, Ended, GivenUp, HostReply, HostRequest, Met, NotStarted, Start, Started,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitOptions, getpid, set_child_subreaper, setsid, wait};
 
 use crate::packet;
-use crate::sandbox::cgroup::{LineGroup, SessionGroup};
+use crate::sandbox::cgroup::{self, LineGroup, SessionGroup};
 use crate::sandbox::namespace::{self, Covers};
 use crate::sandbox::sys::{self, Single};
 use crate::sandbox::{HOME, identity};
@@ -233,14 +235,25 @@ impl Host<'_> {
         }
         let Some(line) = self.line.take() else { return Ok(()) };
         let line_id = line.id();
+        let before = line.met();
         let (stages, group) = line.conclude();
         if !group.remove() {
             self.abandoned.push(group);
         }
         self.send(
-            if is_over { Reply::Ended(Ended { line_id, stages }) } else { Reply::GivenUp(GivenUp { line_id, stages }) },
+            if is_over {
+                Reply::Ended(Ended { line_id, stages, met: Some(self.met_since(before)) })
+            } else {
+                Reply::GivenUp(GivenUp { line_id, stages })
+            },
             &[],
         )
+    }
+
+    /// What a line met that began with these counts.
+    fn met_since(&self, before: cgroup::Met) -> Met {
+        let now = self.setup.group.met();
+        Met { memory: now.memory > before.memory, processes: now.processes > before.processes }
     }
 
     fn send(&self, kind: Reply, descriptors: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<()> {

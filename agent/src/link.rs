@@ -17,8 +17,8 @@ use pact_proto::wire::host::launcher_reply::Kind as Reply;
 use pact_proto::wire::host::launcher_request::Kind as Asked;
 use pact_proto::wire::host::stage_end::End;
 use pact_proto::wire::host::{
-    Deliver, Delivery, EndSession, Expand, HostReply, HostRequest, LauncherReply, LauncherRequest, List, OpenSession,
-    SelfTest, StageEnd, Start,
+    Deliver, Delivery, EndSession, Expand, HostReply, HostRequest, LauncherReply, LauncherRequest, List, Met,
+    OpenSession, SelfTest, StageEnd, Start,
 };
 use prost::Message;
 use tokio::io::Interest;
@@ -237,8 +237,8 @@ pub(crate) enum Written {
 /// How a line's processes ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LineEnd {
-    /// All are gone; how each stage ended.
-    Gone(Vec<StageStatus>),
+    /// All are gone; how each stage ended, and which limits they met.
+    Gone(Vec<StageStatus>, Met),
     /// Some did not die of SIGKILL.
     GivenUp(Vec<StageStatus>),
     /// Nobody knows: the host is gone.
@@ -312,7 +312,7 @@ impl Host {
     pub(crate) async fn ended(&mut self, line: pact_proto::model::LineId) -> LineEnd {
         match self.packets.receive::<HostReply>().await {
             Ok(Some((HostReply { kind: Some(HostSays::Ended(ended)) }, _))) if ended.line_id == line.0 => {
-                LineEnd::Gone(ended.stages.into_iter().map(status).collect())
+                LineEnd::Gone(ended.stages.into_iter().map(status).collect(), ended.met.unwrap_or_default())
             }
             Ok(Some((HostReply { kind: Some(HostSays::GivenUp(ended)) }, _))) if ended.line_id == line.0 => {
                 LineEnd::GivenUp(ended.stages.into_iter().map(status).collect())

@@ -12,7 +12,7 @@ use crate::link::{Launcher, Report};
 use crate::peer::Who;
 use crate::spool::Spool;
 use crate::uplink::Uplink;
-use pact_session::Pace;
+use pact_session::{Pace, Rate};
 
 /// The node, as its agent knows it.
 pub(crate) struct Node {
@@ -42,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) sessions: Seats,
     /// How fast accounts may be refused.
     pub(crate) pace: Pace<Who>,
+    /// How many lines people may send.
+    pub(crate) rate: Rate<Who>,
     /// Open connections of accounts of this node, with a session or without one yet.
     pub(crate) connections: Seats,
     /// Open connections from other machines.

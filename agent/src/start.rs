@@ -26,7 +26,7 @@ use crate::spool::{self, AppendError, Draft, Spool};
 use crate::uplink::keys::Keys;
 use crate::uplink::{Greeting, Uplink};
 use crate::{condition, launcher, sandbox, source, uplink};
-use pact_session::Pace;
+use pact_session::{Pace, Rate};
 
 /// Why an agent does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,7 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             connections: Seats::default(),
             visitors: Seats::default(),
             pace: Pace::default(),
+            rate: Rate::default(),
         };
         let node = Arc::new(node);
         let outside = outside(Arc::clone(&node), door, task, reports);

@@ -46,6 +46,10 @@ pub struct Limits {
     pub sessions_per_user: u32,
     /// Open sessions on one node.
     pub sessions_per_node: u32,
+    /// Lines of one person in a minute, in all sessions on a node.
+    pub lines_per_minute: u32,
+    /// How long a prompt may stand there unused; 0 for as long as it likes.
+    pub idle_seconds: u64,
     /// How long a line of `-c` or a script may run.
     pub wall_seconds: u64,
     /// How much it may write.
@@ -68,6 +72,8 @@ impl Default for Limits {
         Self {
             sessions_per_user: 16,
             sessions_per_node: 256,
+            lines_per_minute: 6000,
+            idle_seconds: 12 * 60 * 60,
             wall_seconds: 300,
             output_bytes: 10 << 20,
             output_kept_bytes: 64 << 10,
@@ -100,6 +106,7 @@ impl Limits {
         let all = [
             ("sessions_per_user", self.sessions_per_user.into()),
             ("sessions_per_node", self.sessions_per_node.into()),
+            ("lines_per_minute", self.lines_per_minute.into()),
             ("wall_seconds", self.wall_seconds),
             ("output_bytes", self.output_bytes),
             ("processes", self.processes),

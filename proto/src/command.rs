@@ -65,6 +65,20 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether a terminal may have too few rows for what it shows. What goes on by itself is not meant.
+    pub fn may_be_long(&self) -> bool {
+        match self {
+            Self::Log(_) | Self::Cap(_) | Self::Help(_) | Self::Cluster | Self::Health | Self::Status(_) => true,
+            Self::Exec(_)
+            | Self::Shell(_)
+            | Self::Watch(_)
+            | Self::Revoke(_)
+            | Self::Whoami
+            | Self::Completions(_)
+            | Self::Exit => false,
+        }
+    }
+
     /// As it stands in the table.
     pub fn name(&self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ mod inbound;
 mod opening;
 mod outbound;
 mod pace;
+mod rate;
 mod refusal;
 mod unfinished;
 
@@ -14,5 +15,6 @@ pub use inbound::{Broken, next, renew, ticket};
 pub use opening::{Size, columns, new_id, style};
 pub use outbound::{ClientGone, Outbound, PLACES};
 pub use pace::Pace;
+pub use rate::Rate;
 pub use refusal::Refusal;
 pub use unfinished::Unfinished;

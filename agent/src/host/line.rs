@@ -16,7 +16,7 @@ use super::stage::{Process, Streams};
 use super::terminal::Terminal;
 use super::{Failure, GIVE_UP, Setup, expand, list, stage};
 use crate::sandbox::Prepared;
-use crate::sandbox::cgroup::LineGroup;
+use crate::sandbox::cgroup::{LineGroup, Met};
 use crate::sandbox::sys::Single;
 use crate::table::Table;
 
@@ -35,6 +35,8 @@ pub(super) struct Line {
     deadline: Option<Instant>,
     /// What it draws on; this host's only while the line lives.
     terminal: Option<Terminal>,
+    /// How often the session had met its limits before.
+    met: Met,
 }
 
 impl Line {
@@ -50,7 +52,14 @@ impl Line {
             return Err(Failure::all("a line without programs"));
         }
         let group = setup.group.line(start.line_id).map_err(|error| Failure::all(error.to_string()))?;
-        let mut line = Self { id: start.line_id, processes: Vec::new(), group, deadline: None, terminal: None };
+        let mut line = Self {
+            id: start.line_id,
+            processes: Vec::new(),
+            group,
+            deadline: None,
+            terminal: None,
+            met: setup.group.met(),
+        };
         let started = line.start_stages(setup.single, prepared, start);
         line.unless_failed(started)
     }
@@ -76,7 +85,8 @@ impl Line {
         let bounds = table.bounds(program, (setup.uid, &setup.limits));
         let bounds = bounds.map_err(|error| Failure::all(error.to_string()))?;
         let group = setup.group.line(id).map_err(|error| Failure::all(error.to_string()))?;
-        let mut line = Self { id, processes: Vec::new(), group, deadline: None, terminal: None };
+        let mut line =
+            Self { id, processes: Vec::new(), group, deadline: None, terminal: None, met: setup.group.met() };
         let started = expand::start(bounds, (setup.single, &line.group), work).map(|(process, names)| {
             line.processes.push(process);
             vec![names]
@@ -149,6 +159,11 @@ impl Line {
     /// Its number in the session.
     pub(super) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// How often the session had met its limits before.
+    pub(super) fn met(&self) -> Met {
+        self.met
     }
 
     /// When it is given up; `None` until it was told to die.

@@ -102,6 +102,15 @@ pub struct SessionGroup {
     others: Vec<PathBuf>,
 }
 
+/// How often a session met its limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// A process was killed for memory.
+    pub memory: u64,
+    /// A process could not be made.
+    pub processes: u64,
+}
+
 /// The group of one line.
 pub struct LineGroup {
     directory: PathBuf,
@@ -208,6 +217,20 @@ impl Tree {
 }
 
 impl SessionGroup {
+    /// How often each limit was met so far, as far as this node's control groups count.
+    pub fn met(&self) -> Met {
+        let count = |file: &str, key: &str| {
+            let read = |group: &PathBuf| {
+                let text = fs::read_to_string(group.join(file)).ok()?;
+                text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.parse::<u64>().ok())
+            };
+            std::iter::once(&self.directory).chain(&self.others).filter_map(read).sum()
+        };
+        // Version 2 says it in the one file, version 1 in the other.
+        let memory: u64 = count("memory.events", "oom_kill");
+        Met { memory: memory + count("memory.oom_control", "oom_kill"), processes: count("pids.events", "max") }
+    }
+
     /// Moves this process, which is the host, into it.
     pub fn enter(&self) -> Result<(), GroupError> {
         let leaf = self.directory.join("host");

@@ -1,6 +1,7 @@
 //! Resource limits of a stage: setrlimit(2), which holds on every kernel.
 //!
-//! **Invariant:** soft and hard limit are the same, so nothing can be raised again.
+//! **Invariant:** soft and hard limit are the same, so nothing can be raised again; but for processor time, of which
+//! the hard one is a second more.
 //! **Not here:** what a session may use in all, which is its control group's.
 
 use std::io;
@@ -25,13 +26,15 @@ pub fn set(limits: &Limits) -> io::Result<()> {
         (Resource::Stack, STACK_BYTES),
         (Resource::Data, limits.memory_bytes),
         (Resource::Nofile, limits.open_files),
-        (Resource::Cpu, limits.cpu_seconds),
-        // Counts by uid, and a session has one of its own.
-        (Resource::Nproc, limits.processes),
+        // Counts by uid, and a session has one of its own. Where a control group counts too, it comes first and says so.
+        (Resource::Nproc, limits.processes + 1),
     ] {
         // Root on a restricted machine may be unable to raise a hard limit; a lower one is kept.
         let most = getrlimit(resource).maximum.map_or(most, |before| before.min(most));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
-    Ok(())
+    // A signal that says what it is about, and a second later one that nobody can hear.
+    let maximum = getrlimit(Resource::Cpu).maximum.map_or(limits.cpu_seconds + 1, |b| b.min(limits.cpu_seconds + 1));
+    let current = limits.cpu_seconds.min(maximum);
+    Ok(setrlimit(Resource::Cpu, Rlimit { current: Some(current), maximum: Some(maximum) })?)
 }

@@ -8,6 +8,7 @@ use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed};
 use pact_proto::model::entry::{Body, LineOutcome};
 use pact_proto::model::{LineId, NodeName};
+use pact_proto::view::Format;
 use pact_proto::wire::v1::line::Form;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::{self};
@@ -19,6 +20,9 @@ use super::pipeline::{cut_short, failed};
 use super::recorded::{Recorded, Unrecorded};
 use super::{Over, Refusal, Session};
 use pact_files::failpoint;
+
+/// It ends by itself where all fits on the screen, shows colours, and leaves what was read where it is.
+const PAGER: [&str; 2] = ["less", "-FRX"];
 
 /// A line that is over: what goes on record, what the person is told beside the status, and whether the session
 /// goes on.
@@ -56,7 +60,8 @@ impl Session<'_> {
             Form::Text(text) => grammar::parse(Line::new(text)),
             Form::Words(words) => grammar::parse_words(words.words),
         };
-        let judged = match parsed {
+        let parsed = parsed.map_err(|unreadable| Refusal::unreadable(&unreadable));
+        let judged = match parsed.and_then(|parsed| self.in_time(parsed)) {
             Ok(parsed) => match self.expand(id, parsed, inbound).await {
                 Ok(expanded) => self.judge(expanded),
                 Err(Unexpanded { refusal, over: None }) => Err(refusal),
@@ -65,11 +70,24 @@ impl Session<'_> {
                     return Err(over);
                 }
             },
-            Err(unreadable) => Err(Refusal::unreadable(&unreadable)),
+            Err(refusal) => Err(refusal),
         };
         match judged {
             Ok(permitted) => self.permitted(id, hash, permitted, inbound).await,
             Err(refusal) => self.refuse(id, hash, refusal).await,
+        }
+    }
+
+    /// Lines that cannot be read are slowed down with other refusals, and do not count here.
+    fn in_time(&self, parsed: Parsed) -> Result<Parsed, Refusal> {
+        let most = self.node.policy.limits().lines_per_minute;
+        match self.node.rate.count(&self.who, most, Instant::now()) {
+            Ok(()) => Ok(parsed),
+            Err(wait) => {
+                let message = format!("lines: you sent more than {most} in a minute");
+                let hint = format!("there is room again in {} s", wait.as_secs() + 1);
+                Err(Refusal::new(parsed.line().as_bytes(), ExitCode::General, message, hint))
+            }
         }
     }
 
@@ -88,10 +106,23 @@ impl Session<'_> {
         if let Some(Err(ended)) = self.proof.ticket().map(|held| held.lasts()) {
             return Err(Refusal::outlived(expanded.line().as_bytes(), &ended));
         }
-        match judge(&node.policy, &node.whitelist, &self.identity(), &node.place, expanded) {
+        let judged = |expanded| match judge(&node.policy, &node.whitelist, &self.identity(), &node.place, expanded) {
             Judged::Permitted(permitted) => self.possible(permitted),
             Judged::Refused(refused) => Err(Refusal::judged(&refused)),
-        }
+        };
+        let paged = self.pages(&expanded).then(|| judged(expanded.clone().paged(&PAGER)).ok()).flatten();
+        let plain = judged(expanded)?;
+        // Whatever stands in the way of a pager, the command is answered without it.
+        Ok(paged.filter(|paged| self.need(paged) == self.need(&plain)).unwrap_or(plain))
+    }
+
+    /// Whether somebody would like to read the answer page by page.
+    fn pages(&self, expanded: &Expanded) -> bool {
+        let is_long = match expanded.head() {
+            ExpandedHead::Command(stage) => stage.command().may_be_long() && expanded.stages().is_empty(),
+            ExpandedHead::Programs => false,
+        };
+        is_long && self.has_terminal && self.format == Format::Text && self.node.spool.has_room()
     }
 
     /// What is allowed may still not be possible on this node, now.

@@ -86,30 +86,99 @@ impl Allowance {
     }
 }
 
-/// Passes on what comes out of `pipe` until its end.
+/// Passes on what comes out of both pipes until their ends.
 pub(super) async fn drain(
-    mut pipe: pipe::Receiver,
-    stream: Stream,
-    out: &Outbound,
-    allowance: &Allowance,
-    keeper: &Keeper,
-) -> Passed {
-    let mut seen = Seen::default();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let read = read(&mut pipe, &mut piece).await?;
-        if read == 0 {
-            return Ok((seen.written(true), Drained::Whole));
+    stdout: pipe::Receiver,
+    stderr: Option<pipe::Receiver>,
+    (out, allowance, keeper): (&Outbound, &Allowance, &Keeper),
+) -> (Passed, Passed) {
+    let (mut stdout, mut stderr) = (Draining::of(Stream::Out, Some(stdout)), Draining::of(Stream::Err, stderr));
+    while !(stdout.is_over() && stderr.is_over()) {
+        // A complaint comes before what is written after it: a program that writes both in turn is read in turn.
+        let piece = tokio::select! {
+            biased;
+            piece = stderr.read(), if !stderr.is_over() => (Stream::Err, piece),
+            piece = stdout.read(), if !stdout.is_over() => (Stream::Out, piece),
+        };
+        let pieces = match piece {
+            (Stream::Err, piece) => [piece, None],
+            (Stream::Out, piece) => [stderr.read_now(), piece],
+        };
+        for (from, piece) in [&mut stderr, &mut stdout].into_iter().zip(pieces) {
+            if let Some(piece) = piece {
+                from.pass(piece, out, allowance, keeper).await;
+            }
         }
+    }
+    (stdout.passed, stderr.passed)
+}
+
+/// One stream on its way.
+struct Draining {
+    stream: Stream,
+    /// None at its end.
+    pipe: Option<pipe::Receiver>,
+    seen: Seen,
+    /// What became of it, as far as it is over.
+    passed: Passed,
+}
+
+impl Draining {
+    fn of(stream: Stream, pipe: Option<pipe::Receiver>) -> Self {
+        let mut draining =
+            Self { stream, pipe, seen: Seen::default(), passed: Ok((Written::default(), Drained::Whole)) };
+        if draining.pipe.is_none() {
+            draining.end(Ok(Drained::Whole));
+        }
+        draining
+    }
+
+    fn is_over(&self) -> bool {
+        self.pipe.is_none()
+    }
+
+    fn end(&mut self, how: std::io::Result<Drained>) {
+        self.pipe = None;
+        let seen = std::mem::take(&mut self.seen);
+        self.passed = how.map(|how| (seen.written(how == Drained::Whole), how));
+    }
+
+    /// The next piece; none at the end. Nothing is lost when this is dropped before it is ready.
+    async fn read(&mut self) -> Option<Vec<u8>> {
+        let Some(pipe) = &mut self.pipe else { return None };
+        let mut piece = vec![0; PIECE];
+        match read(pipe, &mut piece).await {
+            Ok(0) => self.end(Ok(Drained::Whole)),
+            Ok(length) => {
+                piece.truncate(length);
+                return Some(piece);
+            }
+            Err(error) => self.end(Err(error)),
+        }
+        None
+    }
+
+    /// What has come already.
+    fn read_now(&mut self) -> Option<Vec<u8>> {
+        let mut piece = vec![0; PIECE];
+        // Its end, and what is wrong with it, whoever waits for it is told.
+        let length = self.pipe.as_ref()?.try_read(&mut piece).ok().filter(|length| *length > 0)?;
+        piece.truncate(length);
+        Some(piece)
+    }
+
+    async fn pass(&mut self, mut piece: Vec<u8>, out: &Outbound, allowance: &Allowance, keeper: &Keeper) {
+        let read = piece.len();
         let allowed = allowance.take(read);
-        seen.add(&piece[..allowed]);
-        if allowed > 0 && out.send(stream.message(piece[..allowed].to_vec())).await == Err(ClientGone) {
-            return Ok((seen.written(false), Drained::ClientGone));
+        piece.truncate(allowed);
+        self.seen.add(&piece);
+        if allowed > 0 && out.send(self.stream.message(piece.clone())).await == Err(ClientGone) {
+            return self.end(Ok(Drained::ClientGone));
         }
         // Behind the client: it does not wait for the disk.
-        keeper.keep(stream, &piece[..allowed]).await;
+        keeper.keep(self.stream, &piece).await;
         if allowed < read {
-            return Ok((seen.written(false), Drained::OverLimit));
+            self.end(Ok(Drained::OverLimit));
         }
     }
 }

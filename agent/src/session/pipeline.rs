@@ -38,7 +38,10 @@ impl Session<'_> {
     pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Inbound) -> Ended {
         let (id, line) = recorded.begin();
         let answer = match line.line().head() {
-            ExpandedHead::Command(command) => Some(self.answer(id, command, !line.stages().is_empty())),
+            ExpandedHead::Command(command) => {
+                let for_program = !line.stages().is_empty() && !line.line().is_paged();
+                Some(self.answer(id, command, for_program))
+            }
             ExpandedHead::Programs => None,
         };
         match (answer, line.stages()) {
@@ -141,13 +144,20 @@ impl Session<'_> {
         let limits = self.node.policy.limits();
         // Whoever sits before it ends it.
         let is_watched = self.kind == SessionKind::Repl || streams.terminal.is_some();
-        let bounds = Bounds::new(is_watched, limits.wall_seconds, limits.output_bytes);
+        let bounds = Bounds::new(is_watched, limits);
         let any = self.draft(id, None, Body::SessionClosed { reason: String::new() });
         let keeper = Keeper::new(&self.node.spool, any, limits.output_kept_bytes);
         let Some(host) = self.host.as_mut() else { return failed(stages, "its host is gone") };
         let mut ended = Running { id, out: &self.out, streams, bounds, keeper }.until_over(host, inbound).await;
         if let Some(feeding) = feeding {
-            ended.outcome.stages.insert(0, self.fed(feeding).await);
+            let command = self.fed(feeding).await;
+            // Who reads the first page and leaves has seen what was asked for.
+            if let (true, StageStatus::Exited(code)) = (line.line().is_paged(), &command)
+                && ended.outcome.exit_code == ExitCode::Success.number()
+            {
+                ended.outcome.exit_code = *code;
+            }
+            ended.outcome.stages.insert(0, command);
         }
         ended
     }

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use pact_policy::Limits;
 use pact_proto::exit::ExitCode;
 use pact_proto::model::LineId;
-use pact_proto::model::entry::{End, Written};
-use pact_proto::wire::host::Delivery;
+use pact_proto::model::entry::{End, StageStatus, Written};
+use pact_proto::wire::host::{Delivery, Met};
 use pact_proto::wire::v1::client_message::Kind;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::{Accepted, Candidates, SignalKind, StdinCredit};
@@ -19,12 +20,15 @@ use super::inbound::Inbound;
 use super::input::{FIRST_CREDIT, Input};
 use super::kept::Keeper;
 use super::line::Ended;
-use super::output::{Allowance, Drained, Passed, Seen, Stream, drain};
+use super::output::{Allowance, Drained, Passed, Stream, drain};
 use super::pipeline::outcome;
 use super::streams::Streams;
 use super::terminal::Terminal;
 use crate::link::{Control, Host, LineEnd};
 use pact_session::{Outbound, Size};
+
+// As signal(7) numbers it.
+const SIGXCPU: u8 = 24;
 
 /// Ctrl-C asks; what does not end by itself in this time is killed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,20 +36,18 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What bounds a line in time and output.
 pub(super) struct Bounds {
     deadline: Option<Instant>,
-    wall_seconds: u64,
     allowance: Allowance,
-    output_bytes: u64,
+    limits: Limits,
 }
 
 impl Bounds {
     /// A line at a prompt, or on a terminal, has no clock and no end of output: a person is there to stop it.
-    pub(super) fn new(is_watched: bool, wall_seconds: u64, output_bytes: u64) -> Self {
+    pub(super) fn new(is_watched: bool, limits: &Limits) -> Self {
         let bounded = !is_watched;
         Self {
-            deadline: bounded.then(|| Instant::now() + Duration::from_secs(wall_seconds)),
-            wall_seconds,
-            allowance: Allowance::new(bounded.then_some(output_bytes)),
-            output_bytes,
+            deadline: bounded.then(|| Instant::now() + Duration::from_secs(limits.wall_seconds)),
+            allowance: Allowance::new(bounded.then_some(limits.output_bytes)),
+            limits: limits.clone(),
         }
     }
 }
@@ -80,12 +82,7 @@ impl Running<'_> {
             if asks {
                 let _gone = out.send(Reply::StdinCredit(StdinCredit { bytes: FIRST_CREDIT })).await;
             }
-            tokio::join!(drain(stdout, Stream::Out, out, &allowance, &keeper), async {
-                match stderr {
-                    Some(stderr) => drain(stderr, Stream::Err, out, &allowance, &keeper).await,
-                    None => Ok((Seen::default().written(true), Drained::Whole)),
-                }
-            })
+            drain(stdout, stderr, (out, &allowance, &keeper)).await
         };
         tokio::pin!(streams);
         let ended = host.ended(id);
@@ -109,7 +106,13 @@ impl Running<'_> {
             }
         }
         keeper.finish();
-        bounds.conclude(processes.unwrap_or(LineEnd::HostGone), passed, cut)
+        let processes = processes.unwrap_or(LineEnd::HostGone);
+        if let LineEnd::Gone(_, Met { processes: true, .. }) = processes {
+            let told = format!("pact: line: it may not have more than {} processes\n", bounds.limits.processes);
+            // A client that has gone is noticed by whoever sends it the line's end.
+            let _gone = out.send(Stream::Err.message(told.into_bytes())).await;
+        }
+        bounds.conclude(processes, passed, cut)
     }
 }
 
@@ -176,9 +179,25 @@ impl Client<'_> {
 }
 
 impl Bounds {
+    /// Which limit ended it, if one did.
+    fn met(&self, stages: &[StageStatus], met: Met) -> Option<String> {
+        if stages.contains(&StageStatus::Signaled(SIGXCPU)) {
+            let limit = self.limits.cpu_seconds;
+            return Some(format!("line: a program took more than {limit} s of processor time and was ended"));
+        }
+        if met.memory {
+            let limit = self.limits.memory_bytes;
+            return Some(format!("line: a program took more than {limit} bytes of memory and was ended"));
+        }
+        None
+    }
+
     fn conclude(self, processes: LineEnd, passed: Option<(Passed, Passed)>, cut: Option<Cut>) -> Ended {
         let (given_up, mut end, stages) = match processes {
-            LineEnd::Gone(stages) => (false, End::Finished, stages),
+            LineEnd::Gone(stages, met) => {
+                let end = self.met(&stages, met).map_or(End::Finished, End::Interrupted);
+                (false, end, stages)
+            }
             LineEnd::GivenUp(stages) => (true, End::Interrupted("given up: it does not die".to_owned()), stages),
             LineEnd::HostGone => (false, End::Interrupted("its host died".to_owned()), Vec::new()),
         };
@@ -195,11 +214,11 @@ impl Bounds {
                 over = Some(gone);
             }
             Some(Cut::WallTime) => {
-                failure = format!("line: it took longer than {} s and was ended", self.wall_seconds);
+                failure = format!("line: it took longer than {} s and was ended", self.limits.wall_seconds);
                 (end, code) = (End::Interrupted(failure.clone()), Some(ExitCode::Unreachable));
             }
             Some(Cut::Output) => {
-                failure = format!("line: it wrote more than {} bytes and was ended", self.output_bytes);
+                failure = format!("line: it wrote more than {} bytes and was ended", self.limits.output_bytes);
                 (end, code) = (End::Interrupted(failure.clone()), Some(ExitCode::General));
             }
         }

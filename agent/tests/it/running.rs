@@ -112,9 +112,9 @@ fn lines_of_alice(node: &Node) -> Vec<String> {
 fn a_form_that_needs_a_terminal_is_refused_with_what_to_type_instead() {
     let node = node::with(&[("painter", PAINTER)]);
     let hint = "hint: see `help painter` for the forms that write plain text\n";
-    let (none, first) =
+    let (without, not_last) =
         ("it needs a terminal, and there is none here", "it draws on a terminal, so it comes last in a line");
-    for (line, why) in [("painter", none), ("uname | painter", none), ("painter | cat", first)] {
+    for (line, why) in [("painter", without), ("uname | painter", without), ("painter | cat", not_last)] {
         let expected = format!("pact: painter: {why}\n{hint}");
         let said = node.run(Account::Alice, &["-c", line]).unwrap();
         assert_eq!((said.stdout.as_str(), said.stderr.as_str(), said.code), ("", expected.as_str(), Some(1)), "{line}");

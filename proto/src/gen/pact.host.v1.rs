@@ -238,6 +238,20 @@ pub struct Ended {
     pub line_id: u64,
     #[prost(message, repeated, tag = "2")]
     pub stages: ::prost::alloc::vec::Vec<StageEnd>,
+    /// What of the session's control group the line met.
+    #[prost(message, optional, tag = "3")]
+    pub met: ::core::option::Option<Met>,
+}
+/// Limits of a control group, as its kernel counts.
+#[allow(clippy::all)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Met {
+    /// A process was killed for memory.
+    #[prost(bool, tag = "1")]
+    pub memory: bool,
+    /// A process could not be made.
+    #[prost(bool, tag = "2")]
+    pub processes: bool,
 }
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, ::prost::Message)]

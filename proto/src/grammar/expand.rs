@@ -40,6 +40,7 @@ pub struct Expanded {
     /// Where each stage's words stand in the line; a word that a pattern became stands where the pattern stands.
     spans: Vec<Vec<std::ops::Range<usize>>>,
     expansions: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
+    paged: bool,
 }
 
 /// What comes first.
@@ -65,6 +66,24 @@ impl Expanded {
     /// The programs, in order.
     pub fn stages(&self) -> &[Argv] {
         &self.stages
+    }
+
+    /// The same line with a pager behind it, where it is a command alone; as it is otherwise. It is judged, recorded and
+    /// started like any other program.
+    #[must_use]
+    pub fn paged(mut self, pager: &[&str]) -> Self {
+        let argv = Argv::new(pager.iter().map(|word| word.as_bytes().to_vec()).collect());
+        if let (ExpandedHead::Command(_), true, Some(argv)) = (&self.head, self.stages.is_empty(), argv) {
+            self.stages.push(argv);
+            self.spans.push(Vec::new());
+            self.paged = true;
+        }
+        self
+    }
+
+    /// Whether its last program is a pager that nobody typed.
+    pub fn is_paged(&self) -> bool {
+        self.paged
     }
 
     /// Each pattern as typed, and what it became.
@@ -117,7 +136,7 @@ impl Parsed {
             Head::Command(command) => ExpandedHead::Command(command),
             Head::Programs => ExpandedHead::Programs,
         };
-        Ok(Expanded { line, head, stages, spans, expansions })
+        Ok(Expanded { line, head, stages, spans, expansions, paged: false })
     }
 }
 

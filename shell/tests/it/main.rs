@@ -13,6 +13,7 @@ mod hostile_program;
 mod invocation;
 mod journal;
 mod keys;
+mod limits;
 mod lines;
 mod node;
 mod prompt;

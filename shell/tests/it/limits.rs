@@ -1,0 +1,109 @@
+//! Every limit of the policy, at the limit: what is said, that the session goes on, and that nothing is left.
+//!
+//! **Not here:** time and output of a line (`crate::records`), programs that ignore signals (`crate::keys`).
+
+use std::fs;
+
+use crate::node::{Account, Node, until};
+use crate::records::programs;
+use crate::seat::{CTRL_C, Seat};
+
+/// bash as a program of the whitelist, to do what no administrator would be given.
+const DO: &str = "name = \"do\"\nabout = \"do anything\"\npaths = [\"/usr/bin/bash\", \"/bin/bash\"]\n[[form]]\n\
+                  effect = \"read\"\noptions = [{ names = [\"-c\"], about = \"this\", value = \"text\" }]\n";
+
+fn with(limit: &str) -> Node {
+    let mut node = Node::prepare(&format!("[limits]\n{limit}\n"));
+    fs::write(node.path("etc/programs/do.toml"), DO).unwrap();
+    node.start_agent(&[]);
+    node
+}
+
+/// Types a line that meets a limit; the next one runs as ever, and nothing of the first is left.
+fn met(limit: &str, line: &str, said: &[&str], code: &str) {
+    let node = with(limit);
+    let mut seat = Seat::at(&node, Account::Alice);
+    let shown = seat.line(line);
+    assert!(said.iter().any(|said| shown.contains(said)), "{limit}: {shown}");
+    until("nothing to be left", || programs(node.agent_pid(), "do\0").is_empty());
+    assert_eq!(seat.line("uname -s"), "Linux", "{limit}");
+    let outcomes: Vec<_> = node.records().into_iter().filter(|record| record.contains(" OUTCOME ")).collect();
+    assert!(outcomes.iter().any(|outcome| outcome.contains(code)), "{limit}: {outcomes:#?}");
+}
+
+#[test]
+fn processor_time_of_a_program() {
+    let said = "line: a program took more than 1 s of processor time and was ended";
+    met("cpu_seconds = 1", "do -c 'while :; do :; done'", &[said], "interrupted: line: a program took more than 1 s");
+    // It does not hear the signal that says so, and is ended a second later.
+    met("cpu_seconds = 1", "do -c 'trap \"\" XCPU; while :; do :; done'", &[""], "exit 137");
+}
+
+#[test]
+fn memory_of_a_program_and_of_a_session() {
+    met("memory_bytes = 67108864", "do -c 'a=x; while :; do a=$a$a; done'", &["cannot allocate", "memory"], "exit");
+    let said = "line: a program took more than 67108864 bytes of memory and was ended";
+    // Each stays below what one program may have; a node without such control groups has no other bound.
+    let line = "do -c 'for i in 1 2 3 4 5 6; do (printf -v v %015000000d 0; for ((n=0; n<200000; n++)); do :; done) & \
+                done; wait'";
+    let node = with("memory_bytes = 67108864");
+    let bounded = !node.run(Account::Root, &["status"]).stdout.contains("memory of a session is not bounded");
+    if bounded {
+        met("memory_bytes = 67108864", line, &[said], "interrupted: line: a program took more than 67108864 bytes");
+    } else {
+        met("memory_bytes = 67108864", "do -c 'kill -9 $$'", &[""], "exit 137");
+    }
+}
+
+#[test]
+fn a_fork_bomb_ends_with_ctrl_c() {
+    let node = with("processes = 16");
+    let is_counted = !node.run(Account::Root, &["status"]).stdout.contains("pids of a session is not bounded");
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.keys("do -c 'bomb() { bomb | bomb & }; bomb; wait; wait; while :; do :; done'\r");
+    seat.shows("Resource temporarily unavailable");
+    assert!(programs(node.agent_pid(), "do\0").len() <= 16);
+    // Those in the background hear no Ctrl-C.
+    seat.keys(CTRL_C);
+    seat.next_prompt();
+    if is_counted {
+        let screen = seat.screen();
+        assert!(screen.contains("pact: line: it may not have more than 16 processes"), "{screen}");
+    }
+    until("nothing to be left", || programs(node.agent_pid(), "do\0").is_empty());
+    assert_eq!(seat.line("uname -s"), "Linux");
+}
+
+#[test]
+fn open_files_of_a_program() {
+    let line = "do -c 'while :; do exec {a}</dev/null || exit 3; done'";
+    met("open_files = 30", line, &["Too many open files"], "exit");
+}
+
+#[test]
+fn lines_in_a_minute() {
+    let node = with("lines_per_minute = 3");
+    let mut seat = Seat::at(&node, Account::Alice);
+    for _ in 0..3 {
+        assert_eq!(seat.line("uname -s"), "Linux");
+    }
+    let shown = seat.line("uname -s");
+    assert!(shown.contains("lines: you sent more than 3 in a minute"), "{shown}");
+    assert!(shown.contains("hint: there is room again in "), "{shown}");
+    // Another session of the same person is no way around it; another person has room.
+    assert_eq!(node.once(Account::Alice, "uname -s").code, Some(1));
+    assert_eq!(node.once(Account::Bob, "uname -s").stdout, "Linux\n");
+}
+
+#[test]
+fn sessions_of_a_person_and_of_a_node() {
+    let node = with("sessions_per_user = 1\nsessions_per_node = 2");
+    let _first = Seat::at(&node, Account::Alice);
+    let said = node.once(Account::Alice, "uname");
+    assert_eq!((said.code, said.stdout.as_str()), (Some(3), ""), "{said:?}");
+    assert!(said.stderr.contains("session: this account has 1 open sessions already"), "{said:?}");
+    let _second = Seat::at(&node, Account::Bob);
+    let said = node.run(Account::Root, &["status"]);
+    assert!(said.stderr.contains("session: this node has 2 open sessions already"), "{said:?}");
+    assert!(said.stderr.contains("hint: end another session first"), "{said:?}");
+}
