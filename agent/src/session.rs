@@ -10,6 +10,7 @@ mod attended;
 mod completion;
 mod expansion;
 mod held;
+mod idle;
 mod inbound;
 mod input;
 mod kept;
@@ -55,6 +56,8 @@ enum Over {
     Left,
     /// The client vanished.
     Vanished,
+    /// Nobody used it.
+    Idle,
     /// What its author was let in by counts no more.
     Revoked,
     /// The client did something that the protocol does not know.
@@ -69,6 +72,7 @@ impl Over {
         match self {
             Self::Left => "the session was closed",
             Self::Vanished => "the client vanished",
+            Self::Idle => "nobody used it",
             Self::Revoked => "what was issued to this person was revoked",
             Self::Protocol(what) => what,
             Self::SpoolStopped => "the spool stopped",
@@ -107,6 +111,8 @@ struct Session<'a> {
     host: Option<Host>,
     out: Outbound,
     last_line: LineId,
+    /// What the client was told of what its right prompt shows.
+    told_marks: Vec<String>,
 }
 
 /// How the author of a session was verified.
@@ -163,7 +169,7 @@ pub(crate) async fn run(
 impl Session<'_> {
     async fn serve(&mut self, inbound: &mut Inbound) -> Over {
         loop {
-            let message = match inbound.next().await {
+            let message = match self.attend(inbound).await {
                 Ok(message) => message,
                 Err(over) => return over,
             };
@@ -190,7 +196,7 @@ impl Session<'_> {
         let reason = match over {
             Over::Left => "left".to_owned(),
             Over::Protocol(what) => format!("protocol: {what}"),
-            Over::Vanished | Over::Revoked | Over::SpoolStopped => over.reason().to_owned(),
+            Over::Vanished | Over::Idle | Over::Revoked | Over::SpoolStopped => over.reason().to_owned(),
         };
         let draft = self.draft(LineId::NONE, None, Body::SessionClosed { reason });
         // A spool that has stopped ends the agent, which closes the session on its next start.
@@ -198,8 +204,14 @@ impl Session<'_> {
         match over {
             Over::Protocol(what) => self.out.fail(Status::invalid_argument(*what)).await,
             Over::Revoked => self.out.fail(Status::permission_denied(format!("access: {}", over.reason()))).await,
+            Over::Idle => self.out.fail(Status::aborted(self.idle_reason())).await,
             Over::Left | Over::Vanished | Over::SpoolStopped => {}
         }
+    }
+
+    fn idle_reason(&self) -> String {
+        let after = self.node.policy.limits().idle_seconds;
+        format!("session: nobody used it for {after} s, and it was ended")
     }
 
     /// Who it is, now.

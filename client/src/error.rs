@@ -53,6 +53,9 @@ pub enum ClientError {
     /// One of the two sides does not speak the protocol.
     #[error("agent: the protocol was broken: {0}")]
     Protocol(String),
+    /// The agent has ended the session, and says why.
+    #[error("{0}")]
+    Ended(String),
     /// Whoever had the session has gone.
     #[error("session: the connection was lost")]
     Lost,
@@ -72,6 +75,7 @@ impl From<tonic::Status> for ClientError {
         match status.code() {
             tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => Self::Access(message),
             tonic::Code::InvalidArgument | tonic::Code::Unimplemented => Self::Protocol(message),
+            tonic::Code::Aborted => Self::Ended(message),
             tonic::Code::Ok
             | tonic::Code::Cancelled
             | tonic::Code::Unknown
@@ -80,7 +84,6 @@ impl From<tonic::Status> for ClientError {
             | tonic::Code::AlreadyExists
             | tonic::Code::ResourceExhausted
             | tonic::Code::FailedPrecondition
-            | tonic::Code::Aborted
             | tonic::Code::OutOfRange
             | tonic::Code::Internal
             | tonic::Code::Unavailable

@@ -71,6 +71,7 @@ impl ShellError {
             Self::Client(ClientError::Refused(refusal)) => return refusal.code,
             Self::Client(ClientError::Protocol(_) | ClientError::Endpoint(_)) => ExitCode::General,
             Self::Client(ClientError::Access(_)) => ExitCode::Auth,
+            Self::Client(ClientError::Ended(_)) => ExitCode::General,
             Self::Client(
                 ClientError::Unreachable { .. }
                 | ClientError::NotTheAgent { .. }
@@ -121,6 +122,7 @@ impl ShellError {
             Self::Client(ClientError::Impostor { .. }) => {
                 "nothing was sent to it: see whether `ca` is the site's authority, and tell who runs the site if it is"
             }
+            Self::Client(ClientError::Ended(_)) => "open a new one",
             Self::Client(ClientError::Access(_)) => "get a new token, and try again",
             Self::Client(ClientError::Endpoint(_)) => "write it like `journal01:9443`",
             Self::Client(ClientError::Unreachable { .. } | ClientError::Silent { .. } | ClientError::Lost) => {

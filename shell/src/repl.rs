@@ -29,7 +29,7 @@ use crate::script::leaves;
 use crate::signals::Heard;
 use crate::streams::Input;
 use crate::terminal;
-use ask::{Asked, Asker, Question};
+use ask::{Asker, Question, Questions};
 use editor::{Editor, Parts, Typed};
 use history::History;
 pub(crate) use history::{HistoryError, HistoryFile, path_in};
@@ -45,7 +45,7 @@ pub(crate) struct Prepared {
     knowledge: Arc<Shared>,
     source: Source,
     asker: Option<Asker>,
-    asked: Asked,
+    questions: Questions,
     colour: bool,
     /// Lines that were typed before there was a prompt.
     ahead: Vec<String>,
@@ -67,10 +67,10 @@ struct Repl<'a> {
     source: Source,
     /// For an editor that is still to be made.
     asker: Option<Asker>,
-    asked: Asked,
+    questions: Questions,
     /// What the agent was asked last, and how often it was asked.
     question: Option<Question>,
-    questions: u64,
+    asked: u64,
 }
 
 /// Makes what can be made while the agent opens the session: for a terminal that answers, the editor.
@@ -90,7 +90,7 @@ pub(crate) async fn prepare(
     };
     let Typeahead { lines: ahead, begun } = Typeahead::read(&answer.typed);
     let knowledge = Arc::new(Shared::empty());
-    let (asker, asked) = ask::channel();
+    let (asker, questions) = ask::channel();
     let mut asker = Some(asker);
     let source = if answer.answers {
         let history = Box::new(|| History::load(file));
@@ -101,12 +101,12 @@ pub(crate) async fn prepare(
         let history = History::load(file).map_err(|error| ShellError::Editor(error.to_string()))?;
         Source::Plain(Plain::new(input, history, begun))
     };
-    Ok(Prepared { knowledge, source, asker, asked, colour, ahead, forgets })
+    Ok(Prepared { knowledge, source, asker, questions, colour, ahead, forgets })
 }
 
 /// Shows prompts until somebody leaves; what to end with.
 pub(crate) async fn run(engine: &mut Engine, context: Context, prepared: Prepared) -> Result<u8, ShellError> {
-    let Prepared { knowledge, source, asker, asked, colour, ahead, forgets } = prepared;
+    let Prepared { knowledge, source, asker, questions, colour, ahead, forgets } = prepared;
     if let Some(error) = forgets {
         let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
         engine.say_beside(&format!("pact: {}\n", escape(format!("{error}{why}").as_bytes())));
@@ -115,7 +115,7 @@ pub(crate) async fn run(engine: &mut Engine, context: Context, prepared: Prepare
     let node = context.node.as_ref();
     let prompt = Prompt::new(node.ok_or_else(|| ClientError::Protocol("a prompt is a node's".to_owned()))?);
     knowledge.replace(context);
-    let mut repl = Repl { engine, prompt, knowledge, colour, source, asker, asked, question: None, questions: 0 };
+    let mut repl = Repl { engine, prompt, knowledge, colour, source, asker, questions, question: None, asked: 0 };
     for line in ahead {
         repl.engine.out.say(&format!("{}{}\n", repl.prompt.text(), escape(line.as_bytes())));
         if let Some(code) = repl.line(line.into_bytes()).await? {
@@ -183,7 +183,7 @@ impl Repl<'_> {
                     self.engine.out.starts_line();
                     return Ok(Next::Typed(typed?));
                 }
-                Some(question) = self.asked.recv() => self.ask(question).await?,
+                Some(question) = self.questions.recv() => self.ask(question).await?,
                 event = self.engine.session.incoming.next() => {
                     let heard = match event {
                         Ok(event) => self.heard_agent(event).await,
@@ -212,9 +212,9 @@ impl Repl<'_> {
 
     /// Passes a question on; what was asked before, nobody waits for any more.
     async fn ask(&mut self, question: Question) -> Result<(), ShellError> {
-        self.questions += 1;
+        self.asked += 1;
         let cursor = u32::try_from(question.cursor).unwrap_or(u32::MAX);
-        self.engine.session.outgoing.complete(self.questions, question.line.clone().into_bytes(), cursor).await?;
+        self.engine.session.outgoing.complete(self.asked, question.line.clone().into_bytes(), cursor).await?;
         self.question = Some(question);
         Ok(())
     }
@@ -234,12 +234,13 @@ impl Repl<'_> {
                 }
             }
             Event::Candidates { id, words } => {
-                if let Some(question) = self.question.take_if(|_| id == self.questions) {
+                if let Some(question) = self.question.take_if(|_| id == self.asked) {
                     question.answer(words.into_iter().map(|(word, _)| word).collect());
                 }
             }
-            // Of a line that has ended, or for a right prompt that does not exist yet.
-            Event::Credit(_) | Event::Marks(_) => {}
+            Event::Marks(marks) => self.prompt.mark(marks),
+            // Of a line that has ended.
+            Event::Credit(_) => {}
             Event::Accepted { .. } | Event::Refused(_) | Event::Stdout { .. } | Event::Stderr(_) | Event::Exit(_) => {
                 let what = "an answer to no line".to_owned();
                 return Err(ClientError::Protocol(what).into());

@@ -40,7 +40,7 @@ pub(super) async fn open<'a>(
         Ok(Ok(Kind::Open(open))) => open,
         Ok(Ok(_)) => return fail(out, "a session begins with open").await,
         Ok(Err(Over::Protocol(what))) => return fail(out, what).await,
-        Ok(Err(Over::Left | Over::Vanished | Over::Revoked | Over::SpoolStopped)) | Err(_) => return None,
+        Ok(Err(Over::Left | Over::Vanished | Over::Idle | Over::Revoked | Over::SpoolStopped)) | Err(_) => return None,
     };
     let Ok(kind) = SessionKind::try_from(open.kind()) else { return fail(out, "an unknown kind of session").await };
     let id = new_id()?;
@@ -85,6 +85,7 @@ fn admit<'a>(
         host: None,
         out: out.clone(),
         last_line: LineId::NONE,
+        told_marks: Vec::new(),
     };
     Ok((session, seat))
 }

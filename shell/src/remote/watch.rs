@@ -100,6 +100,7 @@ fn is_away(error: &ClientError) -> bool {
         ClientError::NotTheAgent { .. }
         | ClientError::Impostor { .. }
         | ClientError::Endpoint(_)
+        | ClientError::Ended(_)
         | ClientError::Access(_)
         | ClientError::Refused(_)
         | ClientError::Protocol(_) => false,

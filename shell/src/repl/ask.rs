@@ -36,7 +36,7 @@ pub(super) struct Asker {
 }
 
 /// The session's end.
-pub(super) type Asked = UnboundedReceiver<Question>;
+pub(super) type Questions = UnboundedReceiver<Question>;
 
 struct Answered {
     /// The line before the word, and the word.
@@ -47,9 +47,9 @@ struct Answered {
 }
 
 /// Both ends.
-pub(super) fn channel() -> (Asker, Asked) {
-    let (questions, asked) = unbounded_channel();
-    (Asker { questions, last: None }, asked)
+pub(super) fn channel() -> (Asker, Questions) {
+    let (asks, questions) = unbounded_channel();
+    (Asker { questions: asks, last: None }, questions)
 }
 
 impl Asker {
@@ -91,10 +91,10 @@ mod tests {
 
     #[test]
     fn a_word_that_grows_is_asked_for_once() {
-        let (mut asker, mut asked) = channel();
+        let (mut asker, mut questions) = channel();
         let answers = std::thread::spawn(move || {
             let mut lines = Vec::new();
-            while let Some(question) = asked.blocking_recv() {
+            while let Some(question) = questions.blocking_recv() {
                 lines.push(question.line.clone());
                 question.answer(vec![b"/etc/passwd".to_vec(), b"/etc/profile".to_vec(), vec![0xff]]);
             }
@@ -111,11 +111,11 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_an_answer_that_does_not_come() {
-        let (mut asker, asked) = channel();
+        let (mut asker, questions) = channel();
         let begun = Instant::now();
         assert_eq!(asker.ask("cat /", 4, 5), Vec::<String>::new());
         assert!(begun.elapsed() >= PATIENCE);
-        drop(asked);
+        drop(questions);
         assert_eq!(asker.ask("cat /", 4, 5), Vec::<String>::new());
     }
 }

@@ -5,6 +5,7 @@ mod completion;
 mod editing;
 mod ends;
 mod history;
+mod idle;
 mod output;
 mod plain;
 
