@@ -48,6 +48,12 @@ pub struct Config {
     /// Below so many free bytes there, nothing is started.
     #[serde(default = "default_reserve")]
     pub spool_reserve_bytes: u64,
+    /// Where recordings of terminals are kept.
+    #[serde(default = "default_recordings")]
+    pub recordings: PathBuf,
+    /// With which key they are sealed: 64 hexadecimal digits that only root may read. Without it they are not.
+    #[serde(default)]
+    pub recordings_key: Option<PathBuf>,
     /// Who may do what.
     #[serde(default = "default_policy")]
     pub policy: PathBuf,
@@ -118,7 +124,8 @@ impl Config {
             let (line, what) = pact_proto::toml::wrong(&text, &error);
             ConfigError::wrong(path, format!("line {line}: {what}"))
         })?;
-        for named in [&config.socket, &config.spool, &config.policy, &config.programs] {
+        let paths = [&config.socket, &config.spool, &config.recordings, &config.policy, &config.programs];
+        for named in paths.into_iter().chain(&config.recordings_key) {
             if !named.is_absolute() {
                 return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
             }
@@ -171,6 +178,10 @@ fn default_socket() -> PathBuf {
 
 fn default_group() -> String {
     "pact".to_owned()
+}
+
+fn default_recordings() -> PathBuf {
+    "/var/lib/pact/recordings".into()
 }
 
 fn default_spool() -> PathBuf {

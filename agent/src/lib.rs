@@ -15,6 +15,7 @@ mod link;
 mod node;
 mod packet;
 mod peer;
+mod recording;
 pub mod sandbox;
 mod serve;
 mod session;

@@ -10,6 +10,7 @@ use pact_policy::{Place, Policy, Whitelist};
 
 use crate::link::{Launcher, Report};
 use crate::peer::Who;
+use crate::recording::Recordings;
 use crate::spool::Spool;
 use crate::uplink::Uplink;
 use pact_session::{Pace, Rate};
@@ -44,6 +45,8 @@ pub(crate) struct Node {
     pub(crate) pace: Pace<Who>,
     /// How many lines people may send.
     pub(crate) rate: Rate<Who>,
+    /// What was seen on terminals.
+    pub(crate) recordings: Recordings,
     /// Open connections of accounts of this node, with a session or without one yet.
     pub(crate) connections: Seats,
     /// Open connections from other machines.

@@ -18,6 +18,7 @@ mod line;
 mod opening;
 mod output;
 mod pipeline;
+mod played;
 mod quorum;
 mod recorded;
 mod running;

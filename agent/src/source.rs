@@ -5,10 +5,12 @@
 
 use std::path::Path;
 
+use pact_files::trusted::{self, Secrecy};
 use pact_policy::{Policy, Whitelist};
 use pact_proto::program::Program;
 
 use crate::config::{ConfigError, read_roots};
+use crate::recording::Key;
 
 /// The policy.
 pub(crate) fn policy(path: &Path) -> Result<Policy, ConfigError> {
@@ -25,6 +27,13 @@ pub(crate) fn whitelist(directory: &Path) -> Result<Whitelist, ConfigError> {
     paths.sort();
     let programs = paths.iter().map(|path| program(path)).collect::<Result<Vec<_>, _>>()?;
     Whitelist::new(programs).map_err(|e| ConfigError::wrong(directory, e.to_string()))
+}
+
+/// The key of recordings.
+pub(crate) fn recordings_key(path: &Path) -> Result<Key, ConfigError> {
+    let bytes = trusted::read(path, Secrecy::Roots)?;
+    let key = std::str::from_utf8(&bytes).ok().and_then(Key::from_text);
+    key.ok_or_else(|| ConfigError::wrong(path, "it is not 64 hexadecimal digits"))
 }
 
 fn program(path: &Path) -> Result<Program, ConfigError> {

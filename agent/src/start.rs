@@ -20,6 +20,7 @@ use crate::config::{Config, ConfigError, Journal};
 use crate::door::Door;
 use crate::link::{Launcher, LinkError};
 use crate::node::{Node, Seats};
+use crate::recording::{RecordingError, Recordings};
 use crate::sandbox::{SandboxError, cgroup};
 use crate::serve::{self, ServeError};
 use crate::spool::{self, AppendError, Draft, Spool};
@@ -61,6 +62,9 @@ pub enum AgentError {
         #[source]
         source: std::io::Error,
     },
+    /// Recordings cannot be kept.
+    #[error("recordings: {0}")]
+    Recordings(#[from] RecordingError),
     /// The runtime.
     #[error("runtime: {0}")]
     Io(#[from] std::io::Error),
@@ -79,6 +83,8 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
     sandbox::agent_lock()?;
     // After the fork: the launcher, and so every session, comes from a process that never had the key.
     let keys = config.journal.as_ref().map(Keys::load).transpose()?;
+    let key = config.recordings_key.as_deref().map(source::recordings_key).transpose()?;
+    let recordings = Recordings::open(config.recordings.clone(), key, policy.recording().clone())?;
     let (fail, failed) = oneshot::channel();
     let settings = spool::Settings {
         directory: config.spool.clone(),
@@ -111,8 +117,10 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             visitors: Seats::default(),
             pace: Pace::default(),
             rate: Rate::default(),
+            recordings: recordings.clone(),
         };
         let node = Arc::new(node);
+        tokio::spawn(recordings.forget());
         let outside = outside(Arc::clone(&node), door, task, reports);
         Box::pin(live(node, outside, listener, &config.socket, failed)).await
     });
@@ -227,8 +235,9 @@ fn started(node: &Node) -> Draft {
 
 /// What no session sees: configuration, policy, whitelist, records, the socket, and what the site adds.
 fn hidden(config: &Config, config_path: &Path) -> Vec<PathBuf> {
-    let own = [config_path, &config.policy, &config.programs, &config.spool, &config.socket];
+    let own = [config_path, &config.policy, &config.programs, &config.spool, &config.recordings, &config.socket];
     let usual = ["/etc/pact", "/var/lib/pact"].map(Path::new);
     let keys = config.journal.iter().map(|journal| journal.key.as_path());
+    let keys = keys.chain(config.recordings_key.as_deref());
     own.into_iter().chain(usual).chain(keys).map(Path::to_owned).chain(config.sessions.hidden.iter().cloned()).collect()
 }

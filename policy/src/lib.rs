@@ -18,7 +18,7 @@ mod whitelist;
 pub use identity::{Identity, Peer, Unbound};
 pub use judgement::{Judged, Permitted, Place, PlannedStage, Refused, judge, judge_at_journal, judge_for_node};
 pub use matrix::matrix;
-pub use policy::{Audit, Limits, Policy, PolicyError};
+pub use policy::{Audit, Limits, Policy, PolicyError, Recording};
 pub use sight::Sight;
 pub use visible::Visible;
 pub use whitelist::{Whitelist, WhitelistError};

@@ -18,6 +18,7 @@ pub struct Policy {
     service_ai_programs: bool,
     audit: Audit,
     limits: Limits,
+    recording: Recording,
 }
 
 /// Where a line must be on record before it runs.
@@ -85,6 +86,24 @@ impl Default for Limits {
     }
 }
 
+/// What of sessions is recorded as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recording {
+    /// Lines that have the terminal.
+    pub terminal: bool,
+    /// The most of one recording.
+    pub most_bytes: u64,
+    /// How long one is kept.
+    pub keep_days: u64,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self { terminal: true, most_bytes: 10 << 20, keep_days: 30 }
+    }
+}
+
 /// A number, or `"all"`.
 fn bytes_or_all<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
@@ -144,6 +163,8 @@ struct PolicyFile {
     audit: Audit,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    recording: Recording,
 }
 
 #[derive(Deserialize)]
@@ -187,7 +208,15 @@ impl Policy {
             .map_err(|error| PolicyError { key: "programs.disabled".to_owned(), what: format!("{error}") })?;
         let version: String = Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let service_ai_programs = file.service_ai.programs;
-        Ok(Self { version, bindings, disabled, service_ai_programs, audit: file.audit, limits: file.limits })
+        Ok(Self {
+            version,
+            bindings,
+            disabled,
+            service_ai_programs,
+            audit: file.audit,
+            limits: file.limits,
+            recording: file.recording,
+        })
     }
 
     /// The first 12 hexadecimal digits of its SHA-256.
@@ -203,6 +232,11 @@ impl Policy {
     /// What bounds sessions and lines.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What of sessions is recorded as it was seen.
+    pub fn recording(&self) -> &Recording {
+        &self.recording
     }
 
     pub(crate) fn binding(&self, user: &str) -> Option<&Binding> {

@@ -68,6 +68,8 @@ impl Command {
     /// Whether a terminal may have too few rows for what it shows. What goes on by itself is not meant.
     pub fn may_be_long(&self) -> bool {
         match self {
+            // It has the terminal itself.
+            Self::Log(LogArguments { show: Some(Show::Play { .. }), .. }) => false,
             Self::Log(_) | Self::Cap(_) | Self::Help(_) | Self::Cluster | Self::Health | Self::Status(_) => true,
             Self::Exec(_)
             | Self::Shell(_)

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::Session;
 use super::asked::{Asked, Asker, Away, Said};
+use super::played::Wanted;
 use super::shown::One;
 use crate::spool::Spool;
 use crate::{condition, hardware};
@@ -46,6 +47,8 @@ enum Source {
     Journal(Box<Asked>, Option<Box<Source>>),
     /// One of this node's own entries.
     One(One),
+    /// What was seen on a terminal, as the recording is.
+    Recording(Box<Wanted>),
     /// The kernel's, which is given time.
     Kernel(JoinHandle<Vec<u8>>),
 }
@@ -117,6 +120,14 @@ impl Answer {
                     }
                 }
             }
+            Source::Recording(wanted) => {
+                let told = wanted.text().await;
+                match told {
+                    Ok(text) => self.source = Source::Text(text.into_bytes()),
+                    Err(why) => *self = Self::failed(ExitCode::General, &format!("log: {why}")),
+                }
+                self.cut()
+            }
             // Either it has answered, or its place was taken.
             Source::Journal(..) => None,
             Source::Log(search) => match search.piece().await {
@@ -152,11 +163,16 @@ impl Session<'_> {
         let (uplink, spool) = (self.node.uplink.as_ref(), &self.node.spool);
         let asked = Asked::new(uplink, spool, manner, command, stage.argv().words());
         match command {
+            Command::Log(LogArguments { show: Some(Show::Play { number }), .. }) => {
+                Answer::of(Source::Recording(Box::new(self.wanted_recording(line, *number))))
+            }
             Command::Log(arguments) => {
                 let (spool, format) = (spool.clone(), self.format);
                 let own = match arguments.show {
                     Some(Show::Show { number }) => Source::One(One { spool, number, style, format }),
-                    None => Source::Log(Box::new(Search::new(&spool, arguments.clone(), style, format))),
+                    Some(Show::Play { .. }) | None => {
+                        Source::Log(Box::new(Search::new(&spool, arguments.clone(), style, format)))
+                    }
                 };
                 Answer::of(match asked {
                     Some(asked) => Source::Journal(Box::new(asked), Some(Box::new(own))),

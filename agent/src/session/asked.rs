@@ -94,6 +94,12 @@ impl Asked {
         Some(Self { uplink, spool: spool.clone(), asker, question, stream: None, reached: 0 })
     }
 
+    /// Asks for this line; nothing where this node has no journal.
+    pub(super) fn log(uplink: Option<&Uplink>, spool: &Spool, asker: Asker, argv: Vec<Vec<u8>>) -> Option<Self> {
+        let (uplink, question) = (uplink?.clone(), Question::Log(argv));
+        Some(Self { uplink, spool: spool.clone(), asker, question, stream: None, reached: 0 })
+    }
+
     /// What comes next. May be dropped, and not called again then.
     pub(super) async fn next(&mut self) -> Result<Said, Away> {
         loop {

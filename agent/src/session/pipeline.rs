@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use pact_policy::Permitted;
+use pact_proto::command::{Command, LogArguments, Show};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::ExpandedHead;
 use pact_proto::model::LineId;
@@ -29,6 +30,7 @@ use super::recorded::Recorded;
 use super::running::{Bounds, Running};
 use super::streams::Streams;
 use crate::link::{Ends, Host};
+use crate::recording::{Recording, RecordingError};
 use pact_session::{ClientGone, Outbound};
 
 /// A host opens what a program may read before it starts it; a dead network file system answers never.
@@ -37,6 +39,11 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 impl Session<'_> {
     pub(super) async fn run(&mut self, recorded: Recorded<Permitted>, inbound: &mut Inbound) -> Ended {
         let (id, line) = recorded.begin();
+        if let (Some(number), []) = (played(&line), line.stages())
+            && self.has_terminal
+        {
+            return self.play(id, &line, number, inbound).await;
+        }
         let answer = match line.line().head() {
             ExpandedHead::Command(command) => {
                 let for_program = !line.stages().is_empty() && !line.line().is_paged();
@@ -47,16 +54,47 @@ impl Session<'_> {
         match (answer, line.stages()) {
             (None, []) => failed(0, "the line is empty"),
             (Some(answer), []) => self.say(id, answer, inbound).await,
-            (answer, _) => match self.start(id, &line, answer.is_some(), inbound).await {
-                Ok(Ok(ends)) => self.stream(id, &line, ends, answer, inbound).await,
-                Ok(Err(why)) => failed(line::stages(&line), &why),
-                Err(cut) => {
-                    // Whatever it was doing for this line, it does it no more.
-                    self.abandon_host().await;
-                    cut_short(cut, line::stages(&line))
-                }
-            },
+            (answer, _) => {
+                let recording = match self.recording(id, &line, inbound).await {
+                    Ok(recording) => recording,
+                    Err(error) => return failed(line::stages(&line), &format!("recording: {error}")),
+                };
+                self.programs(id, &line, answer, recording, inbound).await
+            }
         }
+    }
+
+    /// Programs, and what a command gives them to read.
+    async fn programs(
+        &mut self,
+        id: LineId,
+        line: &Permitted,
+        answer: Option<Answer>,
+        recording: Option<Recording>,
+        inbound: &mut Inbound,
+    ) -> Ended {
+        match self.start(id, line, answer.is_some(), inbound).await {
+            Ok(Ok(ends)) => self.stream(id, line, (ends, answer, recording), inbound).await,
+            Ok(Err(why)) => failed(line::stages(line), &why),
+            Err(cut) => {
+                // Whatever it was doing for this line, it does it no more.
+                self.abandon_host().await;
+                cut_short(cut, line::stages(line))
+            }
+        }
+    }
+
+    /// Begun before anything is drawn, where the policy wants it. A pager that nobody typed shows what is on record.
+    async fn recording(
+        &self,
+        id: LineId,
+        line: &Permitted,
+        inbound: &Inbound,
+    ) -> Result<Option<Recording>, RecordingError> {
+        let size = inbound.size().filter(|_| self.has_terminal && draws(line) && !line.line().is_paged());
+        let Some(size) = size else { return Ok(None) };
+        let terminal = self.environment.iter().find_map(|pair| pair.strip_prefix("TERM=")).unwrap_or_default();
+        self.node.recordings.begin((self.id, id), size, terminal).await
     }
 
     /// A command alone.
@@ -124,8 +162,7 @@ impl Session<'_> {
         &mut self,
         id: LineId,
         line: &Permitted,
-        ends: Ends,
-        answer: Option<Answer>,
+        (ends, answer, recording): (Ends, Option<Answer>, Option<Recording>),
         inbound: &mut Inbound,
     ) -> Ended {
         let (stages, mut feeding) = (line.stages().len(), None);
@@ -146,7 +183,7 @@ impl Session<'_> {
         let is_watched = self.kind == SessionKind::Repl || streams.terminal.is_some();
         let bounds = Bounds::new(is_watched, limits);
         let any = self.draft(id, None, Body::SessionClosed { reason: String::new() });
-        let keeper = Keeper::new(&self.node.spool, any, limits.output_kept_bytes);
+        let keeper = Keeper::new(&self.node.spool, any, limits.output_kept_bytes, recording);
         let Some(host) = self.host.as_mut() else { return failed(stages, "its host is gone") };
         let mut ended = Running { id, out: &self.out, streams, bounds, keeper }.until_over(host, inbound).await;
         if let Some(feeding) = feeding {
@@ -176,6 +213,13 @@ impl Session<'_> {
             Ok(Fed::Unread) | Err(_) => StageStatus::Signaled(SIGPIPE),
         }
     }
+}
+
+/// Of `log play`: which.
+fn played(line: &Permitted) -> Option<u64> {
+    let ExpandedHead::Command(stage) = line.line().head() else { return None };
+    let Command::Log(LogArguments { show: Some(Show::Play { number }), .. }) = stage.command() else { return None };
+    Some(*number)
 }
 
 /// Whether a line draws on a terminal; the last stage is the one that can.

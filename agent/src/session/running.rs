@@ -57,6 +57,7 @@ enum Cut {
     Client(Over),
     WallTime,
     Output,
+    Recording(String),
 }
 
 /// A line that runs.
@@ -87,7 +88,7 @@ impl Running<'_> {
         tokio::pin!(streams);
         let ended = host.ended(id);
         tokio::pin!(ended);
-        let mut client = Client { id, out, input, terminal, control, interrupts: 0, kill_at: None };
+        let mut client = Client { id, out, input, terminal, control, keeper: &keeper, interrupts: 0, kill_at: None };
         let (mut processes, mut passed, mut cut) = (None, None, None);
         while processes.is_none() || (passed.is_none() && cut.is_none() && !given_up(processes.as_ref())) {
             let hangs_up = tokio::select! {
@@ -98,6 +99,7 @@ impl Running<'_> {
                 }
                 () = at(bounds.deadline), if cut.is_none() => Some(Cut::WallTime),
                 () = bounds.allowance.exceeded(), if cut.is_none() => Some(Cut::Output),
+                why = keeper.breaks(), if cut.is_none() => Some(Cut::Recording(why)),
                 () = at(client.kill_at) => { client.kill_at = None; client.deliver(Delivery::Kill).await; None }
             };
             if let Some(why) = hangs_up {
@@ -106,6 +108,7 @@ impl Running<'_> {
             }
         }
         keeper.finish();
+        keeper.finish_recording().await;
         let processes = processes.unwrap_or(LineEnd::HostGone);
         if let LineEnd::Gone(_, Met { processes: true, .. }) = processes {
             let told = format!("pact: line: it may not have more than {} processes\n", bounds.limits.processes);
@@ -123,6 +126,7 @@ struct Client<'a> {
     input: Input,
     terminal: Option<Terminal>,
     control: Control,
+    keeper: &'a Keeper,
     interrupts: u32,
     kill_at: Option<Instant>,
 }
@@ -167,6 +171,7 @@ impl Client<'_> {
             Kind::Resize(_) => {
                 if let (Some(terminal), Some(size)) = (&self.terminal, size) {
                     terminal.resize(size);
+                    self.keeper.resized(size).await;
                 }
                 Ok(())
             }
@@ -216,6 +221,10 @@ impl Bounds {
             Some(Cut::WallTime) => {
                 failure = format!("line: it took longer than {} s and was ended", self.limits.wall_seconds);
                 (end, code) = (End::Interrupted(failure.clone()), Some(ExitCode::Unreachable));
+            }
+            Some(Cut::Recording(why)) => {
+                failure = format!("recording: it cannot go on ({why}), so the line was ended");
+                (end, code) = (End::Interrupted(failure.clone()), Some(ExitCode::General));
             }
             Some(Cut::Output) => {
                 failure = format!("line: it wrote more than {} bytes and was ended", self.limits.output_bytes);

@@ -110,6 +110,10 @@ impl Session<'_> {
         let (style, format) = (self.style, self.format);
         let text = match command {
             Command::Log(LogArguments { show: Some(ShowOne::Show { number }), .. }) => self.record_of(*number).await?,
+            Command::Log(LogArguments { show: Some(ShowOne::Play { number }), .. }) => {
+                let why = format!("log: recordings are on their nodes: type `pact exec NODE -- log play {number}`");
+                return Err(failed(&why));
+            }
             Command::Log(arguments) => return self.log(arguments, writer).await,
             Command::Watch(arguments) => return self.watch(arguments, writer).await,
             Command::Revoke(arguments) => self.revoke(id, arguments).await?,

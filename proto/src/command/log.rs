@@ -19,6 +19,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
         ("log --kind REFUSED --since 2h", "what was refused in the last two hours"),
         ("log --author alice@example.org", "what one person did"),
         ("log show 4711", "everything about entry 4711, with what its line wrote"),
+        ("log play 4711", "what was seen on the terminal of that line: q ends it, a blank holds it"),
     ],
     effect: Effect::Read,
     arguments: LogArguments::augment_args,
@@ -38,7 +39,7 @@ const MOST_ENTRIES: u32 = 10_000;
 #[command(
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    subcommand_value_name = "show NUMBER"
+    subcommand_value_name = "show|play NUMBER"
 )]
 pub struct LogArguments {
     /// how many entries, 20 unless said otherwise
@@ -69,6 +70,13 @@ pub enum Show {
     #[command(disable_help_flag = true)]
     Show {
         /// its number, as `log` shows it
+        #[arg(value_name = "NUMBER")]
+        number: u64,
+    },
+    /// show again what was seen on a line's terminal; as an asciicast where this is none
+    #[command(disable_help_flag = true)]
+    Play {
+        /// the number of any entry of the line, as `log` shows it
         #[arg(value_name = "NUMBER")]
         number: u64,
     },

@@ -257,7 +257,7 @@ fn a_program_is_nobody_and_can_do_nothing() {
         ("cwd", "/run/home"),
         ("limit core", "1 1"),
         ("limit fsize", "0 0"),
-        ("limit nproc", "64 64"),
+        ("limit nproc", "65 65"),
     ] {
         assert_eq!(value(&status, key), expected, "{key}");
     }

@@ -17,6 +17,7 @@ mod limits;
 mod lines;
 mod node;
 mod prompt;
+mod recordings;
 mod records;
 mod remote;
 mod screens;
