@@ -287,7 +287,7 @@ impl Host {
         Ok(Ends { stdin, output })
     }
 
-    /// Lists a directory; answers the pipe on which names come.
+    /// Finds paths; answers the pipe on which they come.
     pub(crate) async fn list(&mut self, list: List) -> Result<OwnedFd, LinkError> {
         let names = self.begin(HostAsked::List(list)).await?.into_iter().next();
         names.ok_or(LinkError::HostGone)

@@ -45,6 +45,8 @@ pub(crate) struct Node {
     pub(crate) pace: Pace<Who>,
     /// How many lines people may send.
     pub(crate) rate: Rate<Who>,
+    /// How often people may ask what a word could become.
+    pub(crate) completions: Rate<Who>,
     /// What was seen on terminals.
     pub(crate) recordings: Recordings,
     /// Open connections of accounts of this node, with a session or without one yet.

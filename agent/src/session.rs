@@ -181,7 +181,7 @@ impl Session<'_> {
                 Kind::Stdin(_) | Kind::StdinEnd(_) | Kind::Signal(_) => Ok(()),
                 // Known where messages come in.
                 Kind::Resize(_) => Ok(()),
-                Kind::Complete(complete) => self.complete(complete, inbound).await,
+                Kind::Complete(complete) => self.complete(complete).await,
                 Kind::Open(_) => Err(Over::Protocol("a session is opened once")),
                 // Taken where messages come in.
                 Kind::Renew(_) => Ok(()),

@@ -117,6 +117,7 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             visitors: Seats::default(),
             pace: Pace::default(),
             rate: Rate::default(),
+            completions: Rate::default(),
             recordings: recordings.clone(),
         };
         let node = Arc::new(node);

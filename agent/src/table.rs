@@ -132,6 +132,11 @@ impl Table {
         Ok(Prepared::new(binary, &argv, &environment, bounds)?)
     }
 
+    /// What a program may read.
+    pub(crate) fn reads(&self, name: &str) -> Result<&[PathBuf], TableError> {
+        Ok(&self.row(name)?.profile().read)
+    }
+
     /// The bounds of a program without the program: for what looks up files in its place.
     pub(crate) fn bounds(&self, name: &str, (uid, limits): (u32, &Limits)) -> Result<Bounds, TableError> {
         let row = self.row(name)?;

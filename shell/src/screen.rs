@@ -1,7 +1,8 @@
 //! What reaches a terminal from a program that draws on it: an allowlist of what draws; everything else is dropped.
 //!
 //! **Invariant:** nothing that leaves this module makes a terminal answer, store, print or run anything: no OSC, DCS or
-//! other string, no query, no report of mouse or focus, no title, no reset. Where a stream is cut into pieces changes
+//! other string, no query, no report of mouse or focus, no title, no reset; nor
+//! does it move tab stops or take away what has scrolled out of sight. Where a stream is cut into pieces changes
 //! nothing. `undo` brings a terminal back from whatever passed.
 //! **Not here:** lines of text (`crate::output`), where what is not text is shown and not dropped.
 
@@ -88,7 +89,8 @@ impl Screen {
         let other_screen = OTHER_SCREEN.iter().find(|mode| self.changed.contains(mode));
         if self.region || self.changed.contains(&6) {
             // Both move the cursor, which the usual screen gets back by itself.
-            say(if other_screen.is_some() { "\x1b[?6l\x1b[r" } else { "\x1b7\x1b[?6l\x1b[r\x1b8" });
+            // What is saved with the cursor is the origin, too.
+            say(if other_screen.is_some() { "\x1b[?6l\x1b[r" } else { "\x1b7\x1b[?6l\x1b[r\x1b8\x1b[?6l" });
         }
         for mode in &self.changed {
             if *mode == 6 || OTHER_SCREEN.contains(mode) || LEFT.contains(mode) {
@@ -205,7 +207,7 @@ impl Screen {
             _ => State::Text,
         };
         match byte {
-            b'7' | b'8' | b'D' | b'E' | b'H' | b'M' => out.extend([0x1b, byte]),
+            b'7' | b'8' | b'D' | b'E' | b'M' => out.extend([0x1b, byte]),
             b'=' | b'>' => {
                 self.keypad = byte == b'=';
                 out.extend([0x1b, byte]);
@@ -277,7 +279,9 @@ impl Screen {
                 pass(text);
             }
             (None, _, b's' | b'u') if text.is_empty() => pass(text),
-            (None, _, b'@'..=b'Z' | b'`' | b'a' | b'd' | b'e' | b'f' | b'g') if is_numbers(text) && is_drawn(end) => {
+            // What has scrolled away is the person's.
+            (None, _, b'J') if text == "3" => {}
+            (None, _, b'@'..=b'Z' | b'`' | b'a' | b'd' | b'e' | b'f') if is_numbers(text) && is_drawn(end) => {
                 pass(text);
             }
             (None, _, _) => {}
@@ -332,7 +336,7 @@ mod tests {
             ("\x1b[7mtitle\x1b[27m\x1b[m", ""),
             ("\x1b[?1049h\x1b[?25l\x1b[?1h\x1b=", "\x1b>\x1b[?1l\x1b[?25h\x1b[?1049l"),
             ("\x1b[?1049h\x1b[?1049l\x1b[?25l\x1b[?25h", ""),
-            ("\x1b[2;20r", "\x1b7\x1b[?6l\x1b[r\x1b8"),
+            ("\x1b[2;20r", "\x1b7\x1b[?6l\x1b[r\x1b8\x1b[?6l"),
             ("\x1b[?47h\x1b[2;20r", "\x1b[?6l\x1b[r\x1b[?47l"),
             ("\x1b(0lqk\x1b(B\x0eqqq", "\x0f\x1b(B\x1b)B"),
             ("\x1b[4h\x1b[?7l\x1b[2 q", "\x1b[4l\x1b[?7h\x1b[0 q"),
@@ -354,6 +358,7 @@ mod tests {
             (b"\x1b[?1000;1006h\x1b[?1004h\x1b[?9h\x1b[?1;1002;25l", "\x1b[?1l\x1b[?25l"),
             (b"\x1b[8;50;200t\x1b[21t\x1b[i\x1b[5i\x1b[?5i", ""),
             (b"\x1b[!p\x1bc\x1b#8\x1b%G\x1b[?2026$p\x1b[>4;2m\x1b[=1u\x1b[>1u", ""),
+            (b"\x1b[3g\x1bH\x1b[3J", ""),
             (b"\x1b[99999b\x1b[61\"p\x1b[1;1Q\x1b[R", ""),
             (b"\x00\x01\x0b\x0c\x11\x13\x7f", ""),
             (b"\xff\xc3(\xe6\xbc", "\u{fffd}\u{fffd}("),
@@ -379,7 +384,7 @@ mod tests {
                 let end = part.find(|c: char| ('@'..='~').contains(&c) && c != '[').unwrap_or(0);
                 match first {
                     '[' => !"cnqtxipyQRNOUVWY".contains(&part[end..=end]) || part[..end].ends_with(' '),
-                    '(' | ')' | '7' | '8' | '=' | '>' | 'D' | 'E' | 'H' | 'M' => plain(&part[1..]),
+                    '(' | ')' | '7' | '8' | '=' | '>' | 'D' | 'E' | 'M' => plain(&part[1..]),
                     _ => false,
                 }
             })

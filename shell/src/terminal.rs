@@ -25,7 +25,8 @@ const UNDO: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?25h";
 
 /// What a program that draws may have turned on, where nobody knows what it was.
 const UNDO_DRAWING: &[u8] =
-    b"\x0f\x1b(B\x1b[4l\x1b[?6l\x1b[r\x1b[?1049l\x1b[?1l\x1b>\x1b[?7h\x1b[?2004l\x1b[0m\x1b[?25h";
+    b"\x0f\x1b(B\x1b)B\x1b[4l\x1b[?6l\x1b[r\x1b[?47l\x1b[?1047l\x1b[?1049l\x1b[?1l\x1b>\x1b[?5l\x1b[?7h\x1b[?2004l\
+      \x1b[?2026l\x1b[0 q\x1b[0m\x1b[?25h";
 
 /// Looks at the three streams and the environment.
 pub(crate) fn look() -> Terminal {

@@ -70,9 +70,10 @@ impl Line {
         Self::look(table, setup, (asked.line_id, &asked.program), |out| expand::write(&patterns, asked.most, out))
     }
 
-    /// Starts a stage that lists a directory in place of a program.
+    /// Starts a stage that finds paths in place of a program.
     pub(super) fn list(table: &Table, setup: &Setup, asked: &List) -> Result<(Self, Vec<OwnedFd>), Failure> {
-        Self::look(table, setup, (asked.line_id, &asked.program), |out| list::write(asked, out))
+        let reads = table.reads(&asked.program).map_err(|error| Failure::all(error.to_string()))?;
+        Self::look(table, setup, (asked.line_id, &asked.program), |out| list::write(asked, reads, out))
     }
 
     /// Starts a stage that looks at files with the bounds of a program, and writes what it finds.

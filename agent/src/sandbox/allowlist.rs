@@ -221,9 +221,9 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u64;
 
-/// Bytes into a terminal's input, and a console's selection (CVE-2023-28100). The kernel looks at the low 32 bits
-/// only, and so must we (CVE-2019-10063).
-const IOCTLS_REFUSED: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
+/// Bytes into a terminal's input, and a console's selection (CVE-2023-28100); line disciplines, of which the kernel would
+/// load old ones; the console's output. The kernel looks at the low 32 bits only, and so must we (CVE-2019-10063).
+const IOCTLS_REFUSED: [u64; 4] = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD, libc::TIOCCONS];
 
 /// The list as a program for the kernel. Clones share it.
 #[derive(Clone)]

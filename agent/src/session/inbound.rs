@@ -19,23 +19,16 @@ pub(super) struct Inbound {
     messages: Streaming<ClientMessage>,
     held: Option<Arc<Held>>,
     size: Option<Size>,
-    /// What somebody took who was not the one for it.
-    put_back: Option<Kind>,
 }
 
 impl Inbound {
     pub(super) fn new(messages: Streaming<ClientMessage>) -> Self {
-        Self { messages, held: None, size: None, put_back: None }
+        Self { messages, held: None, size: None }
     }
 
     /// From now on it holds as long as the ticket is not revoked.
     pub(super) fn hold(&mut self, held: Option<Arc<Held>>) {
         self.held = held;
-    }
-
-    /// The next one to ask gets this.
-    pub(super) fn put_back(&mut self, message: Kind) {
-        self.put_back = Some(message);
     }
 
     /// The client's terminal is this large.
@@ -50,9 +43,6 @@ impl Inbound {
 
     /// The next message. May be dropped and called again.
     pub(super) async fn next(&mut self) -> Result<Kind, Over> {
-        if let Some(message) = self.put_back.take() {
-            return Ok(message);
-        }
         loop {
             let message = match &self.held {
                 None => pact_session::next(&mut self.messages).await?,

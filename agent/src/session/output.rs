@@ -3,6 +3,7 @@
 //! **Invariant:** at most one piece a stream is held here, and as many as the channel has places: a client that
 //! stops reading stops the program that writes, and nothing else.
 
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -162,7 +163,7 @@ impl Draining {
     fn read_now(&mut self) -> Option<Vec<u8>> {
         let mut piece = vec![0; PIECE];
         // Its end, and what is wrong with it, whoever waits for it is told.
-        let length = self.pipe.as_ref()?.try_read(&mut piece).ok().filter(|length| *length > 0)?;
+        let length = rustix::io::read(self.pipe.as_ref()?.as_fd(), &mut piece).ok().filter(|length| *length > 0)?;
         piece.truncate(length);
         Some(piece)
     }
@@ -192,7 +193,8 @@ async fn read(pipe: &mut pipe::Receiver, piece: &mut [u8]) -> std::io::Result<us
     };
     // A terminal gives a line or a few at a time; what has come meanwhile is one message with it.
     while length > 0 && length < piece.len() {
-        match pipe.try_read(&mut piece[length..]) {
+        // Asked of the kernel itself: the runtime thinks after a short read that there is no more.
+        match rustix::io::read(pipe.as_fd(), &mut piece[length..]) {
             // What it says of its end it says again.
             Ok(0) | Err(_) => break,
             Ok(more) => length += more,

@@ -109,7 +109,7 @@ pub mod host_request {
         /// NUL, an empty name after each pattern) and Ended.
         #[prost(message, tag = "3")]
         Expand(super::Expand),
-        /// Names in a directory, from inside the session's sandbox. Answered as `Expand` is, with one list.
+        /// Paths that begin so, from inside the session's sandbox. Answered as `Expand` is, with one list.
         #[prost(message, tag = "4")]
         List(super::List),
     }
@@ -171,13 +171,11 @@ pub struct List {
     /// Whose read set is used.
     #[prost(string, tag = "2")]
     pub program: ::prost::alloc::string::String,
+    /// How they begin. Names that begin with a dot are told where this does.
     #[prost(bytes = "vec", tag = "3")]
-    pub directory: ::prost::alloc::vec::Vec<u8>,
-    /// How names begin; those that begin with a dot are told where this does.
-    #[prost(bytes = "vec", tag = "4")]
-    pub prefix: ::prost::alloc::vec::Vec<u8>,
+    pub path: ::prost::alloc::vec::Vec<u8>,
     /// Of more, the last one is told in place of those behind the first: what all have in common can be seen from them.
-    #[prost(uint32, tag = "5")]
+    #[prost(uint32, tag = "4")]
     pub most: u32,
 }
 #[allow(clippy::all)]

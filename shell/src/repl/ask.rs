@@ -43,6 +43,8 @@ struct Answered {
     before: String,
     word: String,
     words: Vec<String>,
+    /// None was left out.
+    is_whole: bool,
     at: Instant,
 }
 
@@ -61,9 +63,10 @@ impl Asker {
         }
         let Some(answer) = self.send(line, cursor) else { return Vec::new() };
         let Ok(words) = answer.recv_timeout(PATIENCE) else { return Vec::new() };
+        let is_whole = words.len() < WHOLE;
         let words: Vec<String> = words.into_iter().filter_map(|word| String::from_utf8(word).ok()).collect();
         let (before, word) = (before.to_owned(), word.to_owned());
-        self.last = Some(Answered { before, word, words: words.clone(), at: Instant::now() });
+        self.last = Some(Answered { before, word, words: words.clone(), is_whole, at: Instant::now() });
         words
     }
 
@@ -80,7 +83,7 @@ impl Answered {
         let grown = word.strip_prefix(&self.word).filter(|_| self.before == before);
         grown.is_some_and(|grown| !grown.contains(['/', '\'', '"', '\\']))
             && !self.word.contains(['\'', '"', '\\'])
-            && self.words.len() < WHOLE
+            && self.is_whole
             && self.at.elapsed() < FRESH
     }
 }

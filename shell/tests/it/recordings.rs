@@ -70,7 +70,7 @@ fn a_terminal_is_recorded_and_played_at_the_node_and_from_a_workstation() {
         before = time;
     }
     // What has no recording says so; the journal says where they are.
-    let said = node.once(Account::Alice, &format!("log play {}", number(&log, "SESSION", "repl")));
+    let said = node.once(Account::Alice, &format!("log play {}", number(&log, "SESSION", "prompt as")));
     assert!(said.stderr.contains("is about no line") && said.code == Some(1), "{said:?}");
     let uname = node.once(Account::Alice, "uname -s");
     assert_eq!(uname.code, Some(0));
