@@ -102,6 +102,8 @@ pub struct Exit {
     pub code: u8,
     /// Why pact itself cut it short, if it did.
     pub failure: Option<String>,
+    /// Of a line that had the terminal: how many bytes of input were read.
+    pub stdin_read: u64,
 }
 
 impl TryFrom<ServerMessage> for Event {
@@ -117,7 +119,8 @@ impl TryFrom<ServerMessage> for Event {
             Kind::Stdout(stdout) => Self::Stdout { data: stdout.data, reached: stdout.reached },
             Kind::Stderr(stderr) => Self::Stderr(stderr.data),
             Kind::StdinCredit(credit) => Self::Credit(credit.bytes),
-            Kind::Exit(v1::Exit { line_id, code, failure }) => Self::Exit(Exit {
+            Kind::Exit(v1::Exit { line_id, code, failure, stdin_read }) => Self::Exit(Exit {
+                stdin_read,
                 line: LineId(line_id),
                 code: status(code)?,
                 failure: Some(failure).filter(|failure| !failure.is_empty()),

@@ -77,7 +77,7 @@ async fn a_line_is_sent_and_its_events_come_back_typed() {
             Ok(Reply::StdinCredit(v1::StdinCredit { bytes: 5 })),
         ],
         Said::Stdin(stdin) => vec![Ok(Reply::Stdout(v1::Stdout { data: stdin.data, reached: 0 }))],
-        Said::StdinEnd(_) => vec![Ok(Reply::Exit(v1::Exit { line_id: 1, code: 3, failure: String::new() }))],
+        Said::StdinEnd(_) => vec![Ok(Reply::Exit(v1::Exit { line_id: 1, code: 3, ..v1::Exit::default() }))],
         _ => Vec::new(),
     });
     let (mut session, context) = open(&path).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_line_is_sent_and_its_events_come_back_typed() {
     session.outgoing.stdin(b"hello".to_vec()).await.unwrap();
     assert_eq!(session.incoming.next().await.unwrap(), Event::Stdout { data: b"hello".to_vec(), reached: 0 });
     session.outgoing.stdin_end().await.unwrap();
-    let exit = crate::Exit { line: id, code: 3, failure: None };
+    let exit = crate::Exit { line: id, code: 3, failure: None, stdin_read: 0 };
     assert_eq!(session.incoming.next().await.unwrap(), Event::Exit(exit));
     session.close().await;
 }

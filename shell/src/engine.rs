@@ -68,6 +68,8 @@ pub(crate) struct Engine {
     pub(crate) style: Style,
     /// Of `watch`: the last entry that is told.
     pub(crate) reached: u64,
+    /// Keys that a program which had the terminal did not read.
+    unread: Vec<u8>,
 }
 
 /// One line on its way.
@@ -78,6 +80,8 @@ struct Running<'a> {
     input: Option<Input>,
     /// Its program draws on the terminal.
     raw: Option<Raw>,
+    /// What was typed on it and sent.
+    keys: Vec<u8>,
     /// The agent wants it.
     wanted: bool,
     credit: usize,
@@ -99,7 +103,24 @@ impl Engine {
         let resizes = Resizes::listen().map_err(ShellError::io("signals"))?;
         let Streams { input, out, err } = streams;
         let (size, owns_terminal) = (terminal.size, terminal.stdin && terminal.stdout);
-        Ok(Self { session, out, err, input, signals, resizes, size, owns_terminal, style, reached: 0 })
+        Ok(Self {
+            session,
+            out,
+            err,
+            input,
+            signals,
+            resizes,
+            size,
+            owns_terminal,
+            style,
+            reached: 0,
+            unread: Vec::new(),
+        })
+    }
+
+    /// What was typed ahead while a program had the terminal, and is for the prompt.
+    pub(crate) fn take_unread(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.unread)
     }
 
     /// Sends a line and stays with it. Standard input is what its program may read, where it is not a prompt's.
@@ -112,8 +133,16 @@ impl Engine {
             Reads::Input => Some(self.input.clone()),
             Reads::Nothing => None,
         };
-        let mut running =
-            Running { line: &line, input, raw: None, wanted: false, credit: 0, interrupted: false, answer_by };
+        let mut running = Running {
+            line: &line,
+            input,
+            raw: None,
+            keys: Vec::new(),
+            wanted: false,
+            credit: 0,
+            interrupted: false,
+            answer_by,
+        };
         let ended = self.until_over(&mut running).await;
         // Whatever happened, what a program made of the terminal goes with it.
         self.out.is_text_again();
@@ -219,7 +248,9 @@ impl Engine {
                 self.complain(running.line, &refusal);
                 return Ok(Some(Ended::Refused(refusal.code)));
             }
-            Event::Exit(Exit { code, failure, .. }) => {
+            Event::Exit(Exit { code, failure, stdin_read, .. }) => {
+                let read = usize::try_from(stdin_read).unwrap_or(usize::MAX).min(running.keys.len());
+                self.unread.extend(running.keys.drain(read..));
                 self.out.is_text_again();
                 if let Some(failure) = failure {
                     self.say_beside(&format!("pact: {}\n", escape(failure.as_bytes())));
@@ -243,6 +274,9 @@ impl Engine {
             self.session.outgoing.stdin_end().await?;
         } else {
             running.credit = running.credit.saturating_sub(piece.len());
+            if running.raw.is_some() {
+                running.keys.extend_from_slice(&piece);
+            }
             self.session.outgoing.stdin(piece).await?;
         }
         Ok(None)

@@ -116,11 +116,8 @@ pub(crate) async fn run(engine: &mut Engine, context: Context, prepared: Prepare
     let prompt = Prompt::new(node.ok_or_else(|| ClientError::Protocol("a prompt is a node's".to_owned()))?);
     knowledge.replace(context);
     let mut repl = Repl { engine, prompt, knowledge, colour, source, asker, questions, question: None, asked: 0 };
-    for line in ahead {
-        repl.engine.out.say(&format!("{}{}\n", repl.prompt.text(), escape(line.as_bytes())));
-        if let Some(code) = repl.line(line.into_bytes()).await? {
-            return Ok(code);
-        }
+    if let Some(code) = repl.lines(ahead).await? {
+        return Ok(code);
     }
     repl.converse().await
 }
@@ -148,8 +145,24 @@ impl Repl<'_> {
             if let Some(code) = over {
                 return Ok(code);
             }
+            let Typeahead { lines, begun } = Typeahead::read(&self.engine.take_unread());
+            if let Some(code) = self.lines(lines).await? {
+                return Ok(code);
+            }
+            self.source.begin_with(begun);
             self = self.with_editor_where_possible()?;
         }
+    }
+
+    /// Lines that were typed ahead, as if they were typed now.
+    async fn lines(&mut self, lines: Vec<String>) -> Result<Option<u8>, ShellError> {
+        for line in lines {
+            self.engine.out.say(&format!("{}{}\n", self.prompt.text(), escape(line.as_bytes())));
+            if let Some(code) = self.line(line.into_bytes()).await? {
+                return Ok(Some(code));
+            }
+        }
+        Ok(None)
     }
 
     /// One line to its end; a code where the session is over with it.
@@ -300,6 +313,14 @@ enum Next {
 }
 
 impl Source {
+    /// The next line begins with what was typed ahead.
+    fn begin_with(&mut self, begun: String) {
+        match self {
+            Self::Editor(editor) => editor.begin_with(begun),
+            Self::Plain(plain) => plain.begin_with(begun),
+        }
+    }
+
     async fn next(&mut self) -> Result<Typed, ShellError> {
         match self {
             Self::Editor(editor) => Ok(editor.next().await),

@@ -5,6 +5,7 @@
 //! machines.
 
 mod appends;
+mod delay;
 mod figure;
 mod keys;
 mod lines;
@@ -12,6 +13,7 @@ mod machine;
 mod peer;
 mod prompt;
 mod remote;
+mod terminals;
 
 use std::path::Path;
 
@@ -69,6 +71,8 @@ fn measure(built: &Path, interrupt: &Interrupt) -> Result<Vec<Figure>> {
     figures.push(keys::measure(built, interrupt)?);
     say("xtask: a workstation, a node and sshd on loopback");
     figures.extend(remote::measure(built, interrupt)?);
+    say("xtask: terminals, from far away");
+    figures.extend(terminals::measure(built, interrupt)?);
     say("xtask: appends to a journal");
     figures.extend(appends::measure(&built.join("examples/appends"), interrupt)?);
     Ok(figures)

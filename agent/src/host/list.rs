@@ -41,9 +41,8 @@ fn inside(path: &[u8]) -> Vec<Vec<u8>> {
     let (directory, prefix) = path.split_at(slash + 1);
     let names = fs::read_dir(OsStr::from_bytes(directory)).into_iter().flatten().flatten();
     let names = names.map(|entry| entry.file_name().into_vec());
-    let begins = |name: &Vec<u8>| {
-        name.starts_with(prefix) && (prefix.first() == Some(&b'.') || name.first() != Some(&b'.'))
-    };
+    let begins =
+        |name: &Vec<u8>| name.starts_with(prefix) && (prefix.first() == Some(&b'.') || name.first() != Some(&b'.'));
     names.filter(begins).map(|name| [directory, &name].concat()).collect()
 }
 

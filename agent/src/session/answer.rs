@@ -15,6 +15,7 @@ use pact_proto::grammar::CommandStage;
 use pact_proto::model::entry::Credential;
 use pact_proto::model::{Entry, LineId};
 use pact_proto::view::{self, Capabilities, Format, Style};
+use pact_session::Size;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -35,6 +36,8 @@ const AT_A_TIME: usize = 256;
 
 /// What a command writes and ends with.
 pub(super) struct Answer {
+    /// What was looked at before it is sent.
+    ahead: Vec<u8>,
     source: Source,
     stderr: String,
     code: u8,
@@ -55,19 +58,51 @@ enum Source {
 
 impl Answer {
     fn text(text: String) -> Self {
-        Self { source: Source::Text(text.into_bytes()), stderr: String::new(), code: ExitCode::Success.number() }
+        Self {
+            ahead: Vec::new(),
+            source: Source::Text(text.into_bytes()),
+            stderr: String::new(),
+            code: ExitCode::Success.number(),
+        }
     }
 
     fn of(source: Source) -> Self {
-        Self { source, stderr: String::new(), code: ExitCode::Success.number() }
+        Self { ahead: Vec::new(), source, stderr: String::new(), code: ExitCode::Success.number() }
     }
 
     fn failed(code: ExitCode, message: &str) -> Self {
-        Self { source: Source::Text(Vec::new()), stderr: format!("pact: {message}\n"), code: code.number() }
+        Self {
+            ahead: Vec::new(),
+            source: Source::Text(Vec::new()),
+            stderr: format!("pact: {message}\n"),
+            code: code.number(),
+        }
+    }
+
+    /// Whether a terminal of this size shows all of it at once. What was looked at comes first.
+    pub(super) async fn fits(&mut self, size: Option<Size>) -> bool {
+        let Some(Size { columns, rows }) = size else { return true };
+        loop {
+            // A row for the next prompt.
+            if view::rows(&self.ahead, columns) + 1 > usize::from(rows) {
+                return false;
+            }
+            match self.more().await {
+                Some(piece) => self.ahead.extend(piece),
+                None => return true,
+            }
+        }
     }
 
     /// The next piece of what it writes.
     pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
+        if !self.ahead.is_empty() {
+            return Some(std::mem::take(&mut self.ahead));
+        }
+        self.more().await
+    }
+
+    async fn more(&mut self) -> Option<Vec<u8>> {
         if let Source::Journal(asked, own) = &mut self.source {
             match asked.next().await {
                 Ok(Said::Piece(piece)) => {

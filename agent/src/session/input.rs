@@ -64,6 +64,11 @@ impl Input {
         within.ok_or(OverCredit)
     }
 
+    /// What has not been written yet.
+    pub(super) fn owed(&self) -> u32 {
+        self.0.as_ref().map_or(0, |held| held.change(|waiting| waiting.owed))
+    }
+
     /// No more will come.
     pub(super) fn end(&mut self) {
         if let Some(held) = self.0.take() {

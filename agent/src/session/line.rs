@@ -6,7 +6,7 @@ use pact_policy::{Judged, Permitted, PlannedStage, judge};
 use pact_proto::command::{CapArguments, Command, StatusArguments};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed};
-use pact_proto::model::entry::{Body, LineOutcome};
+use pact_proto::model::entry::{Body, LineOutcome, SessionKind};
 use pact_proto::model::{LineId, NodeName};
 use pact_proto::view::Format;
 use pact_proto::wire::v1::line::Form;
@@ -31,6 +31,8 @@ pub(super) struct Ended {
     /// Empty unless pact itself failed or cut the line short.
     pub(super) failure: String,
     pub(super) over: Option<Over>,
+    /// Of a line that had the terminal: how much of what was typed was read.
+    pub(super) stdin_read: u64,
 }
 
 /// A line whose patterns did not become words, and whether that ends the session.
@@ -122,7 +124,11 @@ impl Session<'_> {
             ExpandedHead::Command(stage) => stage.command().may_be_long() && expanded.stages().is_empty(),
             ExpandedHead::Programs => false,
         };
-        is_long && self.has_terminal && self.format == Format::Text && self.node.spool.has_room()
+        is_long
+            && self.kind == SessionKind::Repl
+            && self.has_terminal
+            && self.format == Format::Text
+            && self.node.spool.has_room()
     }
 
     /// What is allowed may still not be possible on this node, now.
@@ -207,7 +213,8 @@ impl Session<'_> {
         if let Some(over) = ended.over {
             return Err(over);
         }
-        let exit = v1::Exit { line_id: id.0, code: code.into(), failure: ended.failure };
+        let (failure, stdin_read) = (ended.failure, ended.stdin_read);
+        let exit = v1::Exit { line_id: id.0, code: code.into(), failure, stdin_read };
         Ok(self.out.send(Reply::Exit(exit)).await?)
     }
 }

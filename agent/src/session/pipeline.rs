@@ -52,6 +52,7 @@ impl Session<'_> {
             ExpandedHead::Programs => None,
         };
         match (answer, line.stages()) {
+            (Some(answer), _) if line.line().is_paged() => self.paged(id, &line, answer, inbound).await,
             (None, []) => failed(0, "the line is empty"),
             (Some(answer), []) => self.say(id, answer, inbound).await,
             (answer, _) => {
@@ -84,6 +85,29 @@ impl Session<'_> {
         }
     }
 
+    /// A command whose answer is read page by page, where it does not fit on the screen and there is a pager.
+    async fn paged(&mut self, id: LineId, line: &Permitted, mut answer: Answer, inbound: &mut Inbound) -> Ended {
+        let size = inbound.size();
+        let fits = match attended(answer.fits(size), inbound, None).await {
+            Ok(fits) => fits,
+            Err(cut) => return cut_short(cut, line::stages(line)),
+        };
+        let started = if fits { None } else { Some(self.start(id, line, true, inbound).await) };
+        match started {
+            Some(Ok(Ok(ends))) => return self.stream(id, line, (ends, Some(answer), None), inbound).await,
+            Some(Err(cut @ (Cut::Signal | Cut::Over(_)))) => {
+                self.abandon_host().await;
+                return cut_short(cut, line::stages(line));
+            }
+            // Whatever stands in the way of a pager is no reason for no answer.
+            Some(Err(Cut::Late)) => self.abandon_host().await,
+            Some(Ok(Err(_))) | None => {}
+        }
+        let mut ended = self.say(id, answer, inbound).await;
+        ended.outcome.stages.push(StageStatus::Unknown("not needed".to_owned()));
+        ended
+    }
+
     /// Begun before anything is drawn, where the policy wants it. A pager that nobody typed shows what is on record.
     async fn recording(
         &self,
@@ -100,7 +124,7 @@ impl Session<'_> {
     /// A command alone.
     async fn say(&self, id: LineId, answer: Answer, inbound: &mut Inbound) -> Ended {
         match attended(tell(&self.out, id, answer), inbound, None).await {
-            Ok(Ok(outcome)) => Ended { outcome, failure: String::new(), over: None },
+            Ok(Ok(outcome)) => Ended { outcome, failure: String::new(), over: None, stdin_read: 0 },
             Ok(Err(ClientGone)) => cut_short(Cut::Over(ClientGone.into()), 1),
             Err(cut) => cut_short(cut, 1),
         }
@@ -137,7 +161,8 @@ impl Session<'_> {
     /// The terminal that a line gets.
     fn terminal_of(&self, line: &Permitted, inbound: &Inbound) -> Option<host::Terminal> {
         let size = inbound.size().filter(|_| self.has_terminal && draws(line))?;
-        Some(host::Terminal { columns: size.columns.into(), rows: size.rows.into() })
+        let silent = line.line().is_paged();
+        Some(host::Terminal { columns: size.columns.into(), rows: size.rows.into(), silent })
     }
 
     /// The session's host; a new one where the last one has died.
@@ -282,7 +307,7 @@ pub(super) fn cut_short(cut: Cut, stages: usize) -> Ended {
         }
         Cut::Signal | Cut::Over(_) => String::new(),
     };
-    Ended { outcome, failure, over: cut.over() }
+    Ended { outcome, failure, over: cut.over(), stdin_read: 0 }
 }
 
 /// A line of which nothing ran.
@@ -290,7 +315,7 @@ pub(super) fn failed(stages: usize, why: &str) -> Ended {
     let unknown = vec![StageStatus::Unknown("never started".to_owned()); stages];
     let mut outcome = outcome(End::Failed(why.to_owned()), unknown);
     outcome.exit_code = ExitCode::General.number();
-    Ended { outcome, failure: why.to_owned(), over: None }
+    Ended { outcome, failure: why.to_owned(), over: None, stdin_read: 0 }
 }
 
 /// How a line of these stages ended; its status is the last stage's.

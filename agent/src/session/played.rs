@@ -97,10 +97,10 @@ impl Session<'_> {
     /// The recording of what `log` shows under this number.
     pub(super) fn wanted_recording(&self, line: LineId, number: u64) -> Wanted {
         let (uplink, spool) = (self.node.uplink.as_ref(), &self.node.spool);
-        let asker = Asker { session: self.id, line, style: self.style, format: Format::Json };
+        let manner = Asker { session: self.id, line, style: self.style, format: Format::Json };
         let question: Vec<Vec<u8>> =
             ["log", "show", &number.to_string()].iter().map(|word| word.as_bytes().to_vec()).collect();
-        let asked = Asked::log(uplink, spool, asker, question);
+        let asked = Asked::log(uplink, spool, manner, question);
         Wanted { number, asked, spool: spool.clone(), recordings: self.node.recordings.clone() }
     }
 
@@ -114,7 +114,7 @@ impl Session<'_> {
                 let accepted = Accepted { line_id: id.0, terminal: false, reads_stdin: false };
                 // A client that has gone is noticed by whoever sends it the line's end.
                 let _gone = self.out.send(Reply::Accepted(accepted)).await;
-                return Ended { outcome, failure: format!("log: {why}"), over: None };
+                return Ended { outcome, failure: format!("log: {why}"), over: None, stdin_read: 0 };
             }
             Err(cut) => return cut_short(cut, stages(line)),
         };
@@ -123,7 +123,7 @@ impl Session<'_> {
             Ok(()) => {
                 let outcome = outcome(End::Finished, vec![StageStatus::Exited(ExitCode::Success.number())]);
                 let outcome = LineOutcome { stdout: seen.written(true), ..outcome };
-                Ended { outcome, failure: String::new(), over: None }
+                Ended { outcome, failure: String::new(), over: None, stdin_read: u64::MAX }
             }
             Err(over) => cut_short(Cut::Over(over), stages(line)),
         }
@@ -141,7 +141,9 @@ impl Session<'_> {
                     () = sleep_until(due), if !is_held => {}
                     message = inbound.next() => match message? {
                         Kind::Stdin(stdin) if stdin.data.iter().any(|key| LEAVING.contains(key)) => return Ok(()),
-                        Kind::Stdin(stdin) => is_held ^= stdin.data.iter().filter(|key| **key == HOLDING).count() % 2 == 1,
+                        Kind::Stdin(stdin) => {
+                            stdin.data.iter().for_each(|key| is_held ^= *key == HOLDING);
+                        }
                         Kind::Signal(_) | Kind::StdinEnd(_) => return Ok(()),
                         Kind::Close(_) => return Err(Over::Left),
                         Kind::Open(_) | Kind::Line(_) | Kind::Renew(_) => return Err(Over::Protocol("one line at a time")),

@@ -88,7 +88,8 @@ impl Running<'_> {
         tokio::pin!(streams);
         let ended = host.ended(id);
         tokio::pin!(ended);
-        let mut client = Client { id, out, input, terminal, control, keeper: &keeper, interrupts: 0, kill_at: None };
+        let mut client =
+            Client { id, out, input, terminal, control, keeper: &keeper, received: 0, interrupts: 0, kill_at: None };
         let (mut processes, mut passed, mut cut) = (None, None, None);
         while processes.is_none() || (passed.is_none() && cut.is_none() && !given_up(processes.as_ref())) {
             let hangs_up = tokio::select! {
@@ -110,12 +111,13 @@ impl Running<'_> {
         keeper.finish();
         keeper.finish_recording().await;
         let processes = processes.unwrap_or(LineEnd::HostGone);
-        if let LineEnd::Gone(_, Met { processes: true, .. }) = processes {
+        let stdin_read = client.stdin_read(&processes);
+        if let LineEnd::Gone(_, Met { processes: true, .. }, _) = processes {
             let told = format!("pact: line: it may not have more than {} processes\n", bounds.limits.processes);
             // A client that has gone is noticed by whoever sends it the line's end.
             let _gone = out.send(Stream::Err.message(told.into_bytes())).await;
         }
-        bounds.conclude(processes, passed, cut)
+        Ended { stdin_read, ..bounds.conclude(processes, passed, cut) }
     }
 }
 
@@ -127,11 +129,21 @@ struct Client<'a> {
     terminal: Option<Terminal>,
     control: Control,
     keeper: &'a Keeper,
+    received: u64,
     interrupts: u32,
     kill_at: Option<Instant>,
 }
 
 impl Client<'_> {
+    /// What of its input was read by the program; the rest is the prompt's again.
+    fn stdin_read(&self, processes: &LineEnd) -> u64 {
+        let unread = match processes {
+            LineEnd::Gone(_, _, unread) => u64::from(*unread) + u64::from(self.input.owed()),
+            LineEnd::GivenUp(_) | LineEnd::HostGone => 0,
+        };
+        self.received.saturating_sub(unread)
+    }
+
     async fn deliver(&self, what: Delivery) {
         self.control.deliver(self.id, what).await;
     }
@@ -144,6 +156,7 @@ impl Client<'_> {
                 if is_fed_up {
                     self.deliver(Delivery::Kill).await;
                 }
+                self.received += stdin.data.len() as u64;
                 self.input.push(&stdin.data).map_err(|_| Over::Protocol("more input than credit"))
             }
             Kind::StdinEnd(_) => {
@@ -199,7 +212,7 @@ impl Bounds {
 
     fn conclude(self, processes: LineEnd, passed: Option<(Passed, Passed)>, cut: Option<Cut>) -> Ended {
         let (given_up, mut end, stages) = match processes {
-            LineEnd::Gone(stages, met) => {
+            LineEnd::Gone(stages, met, _) => {
                 let end = self.met(&stages, met).map_or(End::Finished, End::Interrupted);
                 (false, end, stages)
             }
@@ -234,7 +247,7 @@ impl Bounds {
         let mut outcome = outcome(end, stages);
         outcome.exit_code = code.map_or(outcome.exit_code, ExitCode::number);
         (outcome.stdout, outcome.stderr, outcome.truncated) = written(passed);
-        Ended { outcome, failure, over }
+        Ended { outcome, failure, over, stdin_read: 0 }
     }
 }
 

@@ -149,7 +149,7 @@ impl Session<'_> {
         if let Some(over) = ended.over {
             return Err(over);
         }
-        let exit = v1::Exit { line_id: id.0, code: ended.code.into(), failure: ended.failure };
+        let exit = v1::Exit { line_id: id.0, code: ended.code.into(), failure: ended.failure, stdin_read: 0 };
         Ok(self.out.send(Reply::Exit(exit)).await?)
     }
 }

@@ -139,6 +139,9 @@ pub struct Terminal {
     pub columns: u32,
     #[prost(uint32, tag = "2")]
     pub rows: u32,
+    /// What is typed before the program reads is not shown.
+    #[prost(bool, tag = "3")]
+    pub silent: bool,
 }
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -239,6 +242,9 @@ pub struct Ended {
     /// What of the session's control group the line met.
     #[prost(message, optional, tag = "3")]
     pub met: ::core::option::Option<Met>,
+    /// Bytes that were typed on its terminal and read by nobody.
+    #[prost(uint32, tag = "4")]
+    pub unread: u32,
 }
 /// Limits of a control group, as its kernel counts.
 #[allow(clippy::all)]

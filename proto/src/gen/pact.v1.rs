@@ -725,6 +725,10 @@ pub struct Exit {
     /// pact itself failed or cut the line short, and says why; the code is from pact's own table.
     #[prost(string, tag = "3")]
     pub failure: ::prost::alloc::string::String,
+    /// Of a line that had the terminal: so many bytes of standard input were read. What the client sent beyond them is for
+    /// whoever reads the terminal next.
+    #[prost(uint64, tag = "4")]
+    pub stdin_read: u64,
 }
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, ::prost::Message)]

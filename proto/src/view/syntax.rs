@@ -58,7 +58,7 @@ fn window(line: &[u8], span: &Range<usize>, columns: usize) -> (String, String) 
 }
 
 /// Columns that a terminal uses; East Asian wide characters take two.
-fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     text.chars().map(columns).sum()
 }
 

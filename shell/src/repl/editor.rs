@@ -59,7 +59,9 @@ pub(super) struct Parts {
 
 /// The session's end of it.
 pub(super) struct Editor {
-    go: Sender<Prompt>,
+    go: Sender<(Prompt, String)>,
+    /// What the next line begins with.
+    begun: String,
     typed: UnboundedReceiver<Typed>,
     printer: SyncSender<String>,
     reads: bool,
@@ -74,7 +76,7 @@ impl Editor {
         let work = move || read(parts, printer, &told, &lines);
         terminal::leave_keys_to_editor();
         Builder::new().name("prompt".to_owned()).spawn(work).map_err(ShellError::io("prompt"))?;
-        Ok(Self { go, typed, printer: sender, reads: false })
+        Ok(Self { go, begun: String::new(), typed, printer: sender, reads: false })
     }
 
     /// Shows the prompt, unless it stands there already.
@@ -82,9 +84,14 @@ impl Editor {
         if !self.reads {
             terminal::will_be_edited();
             // A thread that has gone says so by its other end.
-            let _gone = self.go.send(prompt.clone());
+            let _gone = self.go.send((prompt.clone(), std::mem::take(&mut self.begun)));
             self.reads = true;
         }
+    }
+
+    /// The next line begins with this.
+    pub(super) fn begin_with(&mut self, begun: String) {
+        self.begun = begun;
     }
 
     /// The next line. Dropping this before it is ready loses nothing: the editor goes on.
@@ -104,7 +111,7 @@ impl Editor {
 fn read(
     parts: Parts,
     printer: ExternalPrinter<String>,
-    told: &std::sync::mpsc::Receiver<Prompt>,
+    told: &std::sync::mpsc::Receiver<(Prompt, String)>,
     lines: &UnboundedSender<Typed>,
 ) {
     let mut editor = match editor(parts, printer) {
@@ -114,7 +121,10 @@ fn read(
             return;
         }
     };
-    while let Ok(prompt) = told.recv() {
+    while let Ok((prompt, begun)) = told.recv() {
+        if !begun.is_empty() {
+            editor.run_edit_commands(&[EditCommand::InsertString(begun)]);
+        }
         let typed = match editor.read_line(&prompt) {
             Ok(Signal::Success(line)) if line.trim() == HISTORY => Typed::Show(listing(&kept(&editor))),
             Ok(Signal::Success(line)) => Typed::Line(line),

@@ -87,6 +87,8 @@ impl Place<'_> {
             "stuck" => (format!("cat /etc/os-release /var/log/stuck/{FILE}"), "PRETTY_NAME"),
             "less" => ("less /var/log/node.log".to_owned(), "(END)"),
             "piped" => ("cat /var/log/node.log | less".to_owned(), "(END)"),
+            "answer" => ("whoami".to_owned(), "\nPrincipal"),
+            "paged" => ("log -n 10000".to_owned(), "\n:"),
             "top" => ("top -d 0.2".to_owned(), "PID USER"),
             other => panic!("there is no state {other}"),
         };
@@ -124,7 +126,7 @@ impl Place<'_> {
     /// How a person ends what goes on. While top complains of a key, others are lost on it.
     fn end(state: &str) -> &'static str {
         match state {
-            "less" | "piped" => "q",
+            "less" | "piped" | "paged" => "q",
             "deafscreen" => "\x03\x03\x03",
             "deaf" => "\x03\x03",
             _ => CTRL_C,
@@ -134,7 +136,7 @@ impl Place<'_> {
     /// Waits for a new prompt; what draws leaves it anywhere.
     fn prompt(state: &str, seat: &mut Seat) {
         match state {
-            "less" | "piped" | "top" | "deafscreen" => {
+            "less" | "piped" | "paged" | "top" | "deafscreen" => {
                 seat.prompt_anywhere();
                 seat.clear();
             }
@@ -165,7 +167,8 @@ impl Place<'_> {
             }
             ["says", text] => {
                 seat.shows(text);
-                seat.next_prompt();
+                seat.prompt_anywhere();
+                seat.clear();
                 false
             }
             ["holds"] => {
@@ -191,8 +194,10 @@ impl Place<'_> {
             other => panic!("there is no effect {other:?}"),
         };
         if !is_over {
-            seat.keys(CTRL_C);
-            seat.next_prompt();
+            if words.first() == Some(&"holds") {
+                seat.keys(CTRL_C);
+                seat.prompt_anywhere();
+            }
             seat.keys("exit\r");
             assert_eq!(seat.end(), Some(0), "{}", seat.screen());
         }
@@ -203,8 +208,10 @@ impl Place<'_> {
         until("its processes to be gone", || !programs(self.node.agent_pid(), "").iter().any(is_let_go));
         let records = self.node.records();
         if case.outcome != "-" {
+            // The first line of the session is the case's own.
             let outcomes = records.iter().filter(|record| record.contains(" OUTCOME ")).skip(self.outcomes);
-            assert!(outcomes.clone().any(|record| record.contains(&case.outcome)), "{records:#?}");
+            let own: Vec<_> = outcomes.filter(|record| record.contains(".1] ")).collect();
+            assert!(own.iter().any(|record| record.contains(&case.outcome)), "{own:#?}");
         }
         self.outcomes = records.iter().filter(|record| record.contains(" OUTCOME ")).count();
     }

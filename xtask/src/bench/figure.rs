@@ -13,6 +13,12 @@ pub(super) enum Unit {
     /// Of memory.
     #[serde(rename = "MiB")]
     Mebibytes,
+    /// Of what goes over a connection.
+    #[serde(rename = "KiB")]
+    Kibibytes,
+    /// Of a processor.
+    #[serde(rename = "%")]
+    Percent,
     /// Of anything in a second: more is better.
     #[serde(rename = "1/s")]
     ASecond,
@@ -92,6 +98,8 @@ impl Figure {
         let unit = match self.unit {
             Unit::Milliseconds => "ms",
             Unit::Mebibytes => "MiB",
+            Unit::Kibibytes => "KiB",
+            Unit::Percent => "%",
             Unit::ASecond => "a second",
         };
         match self.target {

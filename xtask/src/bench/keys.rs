@@ -89,7 +89,7 @@ fn type_once(terminal: &mut Terminal) -> Result<Vec<Duration>> {
 }
 
 /// Until the last of what a key brings.
-fn key_to_quiet(terminal: &mut Terminal, key: &[u8]) -> Result<Duration> {
+pub(super) fn key_to_quiet(terminal: &mut Terminal, key: &[u8]) -> Result<Duration> {
     let begun = Instant::now();
     terminal.send(key)?;
     let mut taken = None;

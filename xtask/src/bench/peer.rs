@@ -88,6 +88,33 @@ impl Ssh {
         Ok(master)
     }
 
+    /// A shell on a terminal of its own, by another port that leads to this sshd.
+    pub(super) fn terminal(&self, port: u16, line: &str) -> Command {
+        let mut command = Command::new("setsid");
+        let known = format!("UserKnownHostsFile={}", self.place.join("known-far").display());
+        command.args([
+            "--ctty",
+            "ssh",
+            "-F",
+            "none",
+            "-q",
+            "-tt",
+            "-p",
+            &port.to_string(),
+            "-o",
+            "BatchMode=yes",
+            "-o",
+        ]);
+        command.args([&known, "-o", "StrictHostKeyChecking=accept-new", "-o", "IdentitiesOnly=yes", "-i"]);
+        command.arg(self.place.join("user")).args(["root@127.0.0.1", line]).env("TERM", "xterm-256color");
+        command
+    }
+
+    /// Where it listens.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The process that listens.
     pub(super) fn pid(&self) -> u32 {
         self.sshd.id()

@@ -45,7 +45,7 @@ pub(super) fn measure(built: &Path, interrupt: &Interrupt) -> Result<Vec<Figure>
 }
 
 /// The example's, one that does nothing, and two that may read what the bench writes.
-fn programs() -> Result<tempfile::TempDir> {
+pub(super) fn programs() -> Result<tempfile::TempDir> {
     let place = tempfile::tempdir()?;
     for entry in std::fs::read_dir(root().join("examples/programs"))? {
         let path = entry?.path();
@@ -222,14 +222,14 @@ fn memory(node: &Node, workstation: &Workstation, ssh: &Ssh, interrupt: &Interru
 
 /// Memory of a process and all below it, in MiB.
 #[derive(Clone, Copy, Default)]
-struct Memory {
+pub(super) struct Memory {
     /// Each page as often as it is mapped.
-    resident: f64,
+    pub(super) resident: f64,
     /// Each page in proportion to how many share it.
-    in_proportion: f64,
+    pub(super) in_proportion: f64,
 }
 
-fn memory_of(process: u32) -> Result<Memory> {
+pub(super) fn memory_of(process: u32) -> Result<Memory> {
     let mut total = Memory::default();
     let mut all = vec![process];
     while let Some(process) = all.pop() {
