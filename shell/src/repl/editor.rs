@@ -114,6 +114,7 @@ fn read(
     told: &std::sync::mpsc::Receiver<(Prompt, String)>,
     lines: &UnboundedSender<Typed>,
 ) {
+    let knowledge = Arc::clone(&parts.knowledge);
     let mut editor = match editor(parts, printer) {
         Ok(editor) => editor,
         Err(error) => {
@@ -121,7 +122,14 @@ fn read(
             return;
         }
     };
+    let mut is_first = true;
     while let Ok((prompt, begun)) = told.recv() {
+        if std::mem::take(&mut is_first) {
+            // What may be named is known by now.
+            editor = editor.with_abbreviations(knowledge.get().abbreviations());
+        }
+        // Without it, the lines of other sessions come later.
+        let _later = editor.sync_history();
         if !begun.is_empty() {
             editor.run_edit_commands(&[EditCommand::InsertString(begun)]);
         }

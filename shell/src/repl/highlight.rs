@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nu_ansi_term::{Color, Style};
 use pact_proto::grammar::{Line, Token, TokenKind, at_cursor, parse, tokens};
 use pact_proto::program::Schema;
-use reedline::StyledText;
+use reedline::{AbbrExpandContext, StyledText};
 
 use super::knowledge::{Knowledge, Shared, What};
 
@@ -37,6 +37,13 @@ impl reedline::Highlighter for Highlighter {
         }
         text.push((Style::new(), line[at..].to_owned()));
         text
+    }
+
+    /// Only what begins a stage is short for something; it is drawn as it is then, before anything is sent.
+    fn should_expand_abbr(&self, line: &str, cursor: usize, _context: AbbrExpandContext) -> bool {
+        let Some(here) = at_cursor(line, cursor) else { return false };
+        let pact: [&[u8]; 1] = [b"pact"];
+        here.before.is_empty() || here.first_stage && here.before == pact
     }
 }
 

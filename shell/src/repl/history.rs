@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** an entry holds nothing but plain characters, whoever wrote the file: what is recalled is shown raw.
 //! It is re-read by the grammar like anything that is typed.
+//! What looks like a secret, or begins with a blank, is in none.
 //! **Invariant:** the file is opened once, before the confinement: a regular file of the caller's, 0600, never through
 //! a link, and cut to its newest lines when it has grown.
 
@@ -73,12 +74,17 @@ fn open(path: &Path) -> io::Result<File> {
 pub(super) struct History {
     entries: FileBackedHistory,
     file: Option<File>,
+    /// How much of the file was read.
+    read: u64,
+    /// Lines of this session's own that stand behind that.
+    own: Vec<String>,
 }
 
 impl History {
     /// Reads what was kept. What cannot be read any more was not there.
     pub(super) fn load(file: Option<HistoryFile>) -> reedline::Result<Self> {
-        let mut history = Self { entries: FileBackedHistory::new(MOST_ENTRIES)?, file: None };
+        let entries = FileBackedHistory::new(MOST_ENTRIES)?;
+        let mut history = Self { entries, file: None, read: 0, own: Vec::new() };
         if let Some(HistoryFile(mut file)) = file {
             let (text, was_cut) = newest(&mut file).unwrap_or_default();
             for line in text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()) {
@@ -87,6 +93,7 @@ impl History {
             if was_cut {
                 history.rewrite(&mut file);
             }
+            history.read = file.seek(SeekFrom::End(0)).unwrap_or(0);
             history.file = Some(file);
         }
         Ok(history)
@@ -95,6 +102,27 @@ impl History {
     fn remember(&mut self, line: &str) -> reedline::Result<HistoryItem> {
         let item = HistoryItem::from_command_line(line);
         if is_kept(line) { reedline::History::save(&mut self.entries, item) } else { Ok(item) }
+    }
+
+    /// What other sessions of this person have added.
+    fn catch_up(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let length = file.seek(SeekFrom::End(0))?;
+        // A file that has become shorter was cut by another session, which has all that counts.
+        let mut text = Vec::new();
+        if length > self.read {
+            file.seek(SeekFrom::Start(self.read.max(length.saturating_sub(MOST_BYTES))))?;
+            file.take(MOST_BYTES).read_to_end(&mut text)?;
+        }
+        self.read = length;
+        let mut own = std::mem::take(&mut self.own);
+        for line in text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()) {
+            match own.iter().position(|mine| mine == line) {
+                Some(at) => drop(own.remove(at)),
+                None => drop(self.remember(line)),
+            }
+        }
+        Ok(())
     }
 
     fn rewrite(&self, file: &mut File) {
@@ -116,8 +144,22 @@ pub(super) fn listing(lines: &[String]) -> String {
     lines.iter().enumerate().map(|(at, line)| format!("{:>5}  {line}\n", at + 1)).collect()
 }
 
+/// Not what begins with a blank, as in other shells, and not what looks like a secret.
 fn is_kept(line: &str) -> bool {
-    !line.trim().is_empty() && line.len() <= MAX_LINE && line.chars().all(is_plain)
+    let is_line = !line.trim().is_empty() && line.len() <= MAX_LINE && line.chars().all(is_plain);
+    is_line && !line.starts_with(' ') && !line.split_ascii_whitespace().any(looks_secret)
+}
+
+/// `--password=x`, `token:x`, an option that takes one, a token as it stands. A file of that name is none.
+fn looks_secret(word: &str) -> bool {
+    const NAMES: [&str; 7] = ["password", "passwd", "passphrase", "secret", "token", "apikey", "credential"];
+    let word = word.trim_matches(['\'', '"']).to_ascii_lowercase();
+    let plain = word.replace(['-', '_'], "");
+    let names_one = |text: &str| NAMES.iter().any(|name| text.ends_with(name));
+    let is_said = plain.split_once(['=', ':']).is_some_and(|(name, value)| names_one(name) && !value.is_empty());
+    let is_option = word.starts_with("--") && names_one(&plain);
+    // What every JSON Web Token begins with.
+    is_said || is_option || (word.starts_with("eyj") && word.len() >= 20)
 }
 
 /// The newest part of the file, from the start of a line, and whether that is not all.
@@ -141,6 +183,7 @@ impl reedline::History for History {
         if let (Some(file), Some(_)) = (&mut self.file, saved.id) {
             // One write, so that two sessions do not mix their lines.
             let _lost = file.write_all(format!("{}\n", saved.command_line).as_bytes());
+            self.own.push(saved.command_line.clone());
         }
         Ok(saved)
     }
@@ -170,7 +213,7 @@ impl reedline::History for History {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        Ok(())
+        self.catch_up()
     }
 
     fn session(&self) -> Option<HistorySessionId> {
@@ -199,6 +242,45 @@ mod tests {
         assert_eq!(history(&path).lines(), ["uname -r", "dmesg | tail"]);
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(listing(&history(&path).lines()), "    1  uname -r\n    2  dmesg | tail\n");
+    }
+
+    #[test]
+    fn sessions_of_one_person_see_each_others_lines() {
+        let home = tempfile::tempdir().unwrap();
+        let path = path_in(home.path());
+        let (mut one, mut other) = (history(&path), history(&path));
+        save(&mut one, "uname -r");
+        save(&mut other, "df");
+        save(&mut one, "dmesg");
+        for history in [&mut one, &mut other] {
+            reedline::History::sync(history).unwrap();
+        }
+        assert_eq!(one.lines(), ["uname -r", "dmesg", "df"]);
+        assert_eq!(other.lines(), ["df", "uname -r", "dmesg"]);
+        save(&mut other, "free");
+        reedline::History::sync(&mut one).unwrap();
+        reedline::History::sync(&mut one).unwrap();
+        assert_eq!(one.lines().last().map(String::as_str), Some("free"));
+        assert_eq!(one.lines().len(), 4);
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_kept_nowhere() {
+        for line in [
+            "grep --password=hunter2 /etc/x",
+            "ls --api-token abc",
+            "cat 'PASSWORD=hunter2'",
+            "grep my_secret:x /var/log/syslog",
+            "grep eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x /var/log/syslog",
+            " uname",
+        ] {
+            assert!(!is_kept(line), "{line}");
+        }
+        for line in
+            ["cat /etc/passwd", "grep token /var/log/syslog", "ls /run/secrets", "log --author a@b", "grep a=b x"]
+        {
+            assert!(is_kept(line), "{line}");
+        }
     }
 
     #[test]

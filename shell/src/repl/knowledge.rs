@@ -4,6 +4,7 @@
 //! thousand names.
 //! **Invariant:** it is advice. The agent judges the line, whatever is shown here.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -118,6 +119,23 @@ impl Knowledge {
         Self { names, place: None, partial }
     }
 
+    /// Beginnings of names that can only be meant for one, of two characters or more.
+    pub(super) fn abbreviations(&self) -> HashMap<String, String> {
+        const MOST_NAMES: usize = 1000;
+        let mut found = HashMap::new();
+        for name in self.names.iter().filter(|name| name.is_word() && self.names.len() <= MOST_NAMES) {
+            let ends = name.text.char_indices().map(|(at, _)| at).skip(2);
+            for prefix in ends.map(|end| &name.text[..end]) {
+                let mut meant = self.beginning(prefix).map(Name::meant);
+                let first = meant.next();
+                if first.is_some() && meant.all(|other| Some(other) == first) && self.find(prefix).is_none() {
+                    found.insert(prefix.to_owned(), name.text.clone());
+                }
+            }
+        }
+        found
+    }
+
     /// Whether what is not here is wrong.
     pub(super) fn is_whole(&self) -> bool {
         !self.partial
@@ -202,6 +220,14 @@ impl Knowledge {
 }
 
 impl Name {
+    /// Spellings of one command mean the same.
+    fn meant(&self) -> &str {
+        match &self.what {
+            What::Command(descriptor, _) => descriptor.name,
+            What::Program(_) | What::Here => &self.text,
+        }
+    }
+
     /// `?` is shorter than any key that would complete it.
     fn is_word(&self) -> bool {
         self.text.starts_with(|c: char| c.is_alphanumeric())
@@ -278,6 +304,19 @@ pub(super) mod tests {
         ] {
             assert_eq!(texts(line), wanted, "{line}");
         }
+    }
+
+    #[test]
+    fn what_can_only_mean_one_is_an_abbreviation() {
+        let known = knowledge().abbreviations();
+        let meant = |short: &str| known.get(short).map(String::as_str);
+        for (short, long) in
+            [("dm", Some("dmesg")), ("una", Some("uname")), ("he", None), ("hea", Some("health")), ("d", None)]
+        {
+            assert_eq!(meant(short), long, "{short}");
+        }
+        // What is a name is not short for another one, and is itself.
+        assert_eq!((meant("ip"), meant("df")), (None, None));
     }
 
     #[test]

@@ -179,6 +179,35 @@ fn ctrl_w_takes_a_whole_path_and_ctrl_y_brings_it_back() {
     seat.typed("cat /var/log/messages");
 }
 
+/// Drawn before it is sent: what is on record is what was seen.
+#[test]
+fn a_short_name_becomes_the_whole_one_where_it_can_be_seen() {
+    let node = Node::start();
+    let mut seat = Seat::at(&node, Account::Alice);
+    for (typed, shown) in [
+        ("una", "uname "),
+        ("uname | gr", "uname | grep "),
+        ("pact who", "pact whoami "),
+        // Two could be meant, or it stands where no name does.
+        ("he", "he "),
+        ("cat una", "cat una "),
+        ("cat 'una", "cat 'una "),
+    ] {
+        seat.keys(typed);
+        seat.typed(typed);
+        seat.keys(" ");
+        seat.typed(shown);
+        seat.keys(CTRL_C);
+        seat.next_prompt();
+    }
+    seat.keys("una");
+    seat.typed("una");
+    seat.keys(ENTER);
+    seat.shows(&format!("{PROMPT}uname\nLinux"));
+    seat.next_prompt();
+    find(&node.records(), "LINE", "uname");
+}
+
 #[test]
 fn vi_keys_where_they_are_asked_for() {
     let node = Node::start();
