@@ -43,6 +43,8 @@ const TRIES: &[Try] = &[
     ("load a bpf program", || call(libc::SYS_bpf, [0; 4])),
     ("add a key", || call(libc::SYS_add_key, [0; 4])),
     ("type into a terminal", || call(libc::SYS_ioctl, [0, 0x5412, 0, 0])),
+    ("change what a terminal speaks", || call(libc::SYS_ioctl, [0, 0x5423, 0, 0])),
+    ("take the console", || call(libc::SYS_ioctl, [0, 0x541d, 0, 0])),
     ("use the x32 calls", || call(0x4000_0000 | libc::SYS_getpid, [0; 4])),
 ];
 
