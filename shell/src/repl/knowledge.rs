@@ -119,12 +119,13 @@ impl Knowledge {
         Self { names, place: None, partial }
     }
 
-    /// Beginnings of names that can only be meant for one, of two characters or more.
+    /// Beginnings of names that can only be meant for one, of three characters or more: `sh` is what people type for
+    /// something else.
     pub(super) fn abbreviations(&self) -> HashMap<String, String> {
         const MOST_NAMES: usize = 1000;
         let mut found = HashMap::new();
         for name in self.names.iter().filter(|name| name.is_word() && self.names.len() <= MOST_NAMES) {
-            let ends = name.text.char_indices().map(|(at, _)| at).skip(2);
+            let ends = name.text.char_indices().map(|(at, _)| at).skip(3);
             for prefix in ends.map(|end| &name.text[..end]) {
                 let mut meant = self.beginning(prefix).map(Name::meant);
                 let first = meant.next();
@@ -310,9 +311,14 @@ pub(super) mod tests {
     fn what_can_only_mean_one_is_an_abbreviation() {
         let known = knowledge().abbreviations();
         let meant = |short: &str| known.get(short).map(String::as_str);
-        for (short, long) in
-            [("dm", Some("dmesg")), ("una", Some("uname")), ("he", None), ("hea", Some("health")), ("d", None)]
-        {
+        for (short, long) in [
+            ("dme", Some("dmesg")),
+            ("una", Some("uname")),
+            ("hel", Some("help")),
+            ("hea", None),
+            ("sh", None),
+            ("d", None),
+        ] {
             assert_eq!(meant(short), long, "{short}");
         }
         // What is a name is not short for another one, and is itself.

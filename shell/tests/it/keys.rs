@@ -60,6 +60,7 @@ fn bytes(keys: &str) -> String {
 /// The node on which all of it happens.
 struct Place<'a> {
     node: &'a Node,
+    stuck: &'a Stuck<'a>,
     log: PathBuf,
     written: u32,
     /// Outcomes that are on record of cases before.
@@ -148,10 +149,14 @@ impl Place<'_> {
         fs::write(&self.log, "the log begins\n").unwrap();
         let mut seat = Seat::open(command);
         seat.prompt();
+        let reads = self.stuck.reads();
         let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
         if let Some((line, shows)) = Self::line(&case.state) {
             seat.keys(&format!("{}\r", line.replace("PID", &other.id().to_string())));
             seat.shows(shows);
+            if case.state == "stuck" {
+                until("the file system to be asked", || self.stuck.reads() > reads);
+            }
         }
         seat.keys(&bytes(&case.keys));
         if case.state == "ending" {
@@ -232,10 +237,10 @@ fn keys_do_in_every_state_what_the_table_says() {
     let stuck_at = PathBuf::from("/var/log/stuck");
     node.start_agent(&[]);
     let node = &node;
-    let _stuck = Stuck::mount(node, &stuck_at);
+    let stuck = Stuck::mount(node, &stuck_at);
     let alice = Workstation::of(&site, "alice@example.org", OPS);
     alice.waits_for("node042");
-    let mut place = Place { node, log, written: 0, outcomes: 0 };
+    let mut place = Place { node, stuck: &stuck, log, written: 0, outcomes: 0 };
     let all = cases();
     assert!(all.len() > 40, "{all:#?}");
     let mut failed = Vec::new();

@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -31,6 +33,8 @@ const ENOSYS: i32 = 38;
 pub(crate) struct Stuck<'a> {
     node: &'a Node,
     on: PathBuf,
+    /// Reads that nobody will answer.
+    reads: Arc<AtomicU64>,
     serving: Option<JoinHandle<()>>,
 }
 
@@ -44,16 +48,26 @@ impl<'a> Stuck<'a> {
         let mounted = node.enter("mount").args(["-i", "-t", "fuse", "-o", &options, "stuck"]).arg(on).status().unwrap();
         assert!(mounted.success(), "no file system was mounted");
         fcntl_setfd(&device, FdFlags::CLOEXEC).unwrap();
+        let reads = Arc::<AtomicU64>::default();
+        let counted = Arc::clone(&reads);
         let serving = std::thread::spawn(move || {
             let mut request = vec![0; 1 << 20];
             // An error is how the kernel says that it is unmounted.
             while let Ok(length) = device.read(&mut request) {
+                if u32::from_ne_bytes(request[4..8].try_into().unwrap()) == READ {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
                 if let Some(answer) = answer(&request[..length]) {
                     let _late = device.write_all(&answer);
                 }
             }
         });
-        Self { node, on: on.to_owned(), serving: Some(serving) }
+        Self { node, on: on.to_owned(), reads, serving: Some(serving) }
+    }
+
+    /// How many wait, or waited.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 }
 
@@ -72,7 +86,9 @@ fn answer(request: &[u8]) -> Option<Vec<u8>> {
         }
         LOOKUP => Ok([FILE_NUMBER.to_ne_bytes().to_vec(), vec![0; 32], attributes(FILE_NUMBER)].concat()),
         GETATTR => Ok([vec![0; 16], attributes(node)].concat()),
-        OPEN | OPENDIR => Ok(vec![0; 16]),
+        // Without a page of the kernel's between, every reader asks.
+        OPEN => Ok([vec![0; 8], 1_u32.to_ne_bytes().to_vec(), vec![0; 4]].concat()),
+        OPENDIR => Ok(vec![0; 16]),
         READ | READDIR => return None,
         silent if SILENT.contains(&silent) => return None,
         _ => Err(-ENOSYS),

@@ -186,10 +186,11 @@ fn a_short_name_becomes_the_whole_one_where_it_can_be_seen() {
     let mut seat = Seat::at(&node, Account::Alice);
     for (typed, shown) in [
         ("una", "uname "),
-        ("uname | gr", "uname | grep "),
+        ("uname | gre", "uname | grep "),
         ("pact who", "pact whoami "),
         // Two could be meant, or it stands where no name does.
-        ("he", "he "),
+        ("hea", "hea "),
+        ("sh", "sh "),
         ("cat una", "cat una "),
         ("cat 'una", "cat 'una "),
     ] {
