@@ -235,14 +235,14 @@ impl Host<'_> {
         }
         let Some(line) = self.line.take() else { return Ok(()) };
         let line_id = line.id();
-        let (before, unread) = (line.met(), line.unread());
+        let before = line.met();
         let (stages, group) = line.conclude();
         if !group.remove() {
             self.abandoned.push(group);
         }
         self.send(
             if is_over {
-                Reply::Ended(Ended { line_id, stages, met: Some(self.met_since(before)), unread })
+                Reply::Ended(Ended { line_id, stages, met: Some(self.met_since(before)) })
             } else {
                 Reply::GivenUp(GivenUp { line_id, stages })
             },

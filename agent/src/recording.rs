@@ -1,7 +1,8 @@
 //! What was seen on the terminals of lines, kept on this node's disk as asciicasts.
 //!
 //! **Invariant:** a line that is to be recorded runs only once its recording exists; what was drawn is in the file a
-//! second later, and on the disk when the line is over. Nobody but root reads them, and no session sees where they are.
+//! second later, and on the disk when the line is over. Where one cannot go on, or would be larger than the policy allows,
+//! its line is ended. Nobody but root reads them, and no session sees where they are.
 //! **Not here:** that a line ran, and who typed it: that is on record (`crate::spool`), and stays when this is gone.
 
 mod cast;
@@ -11,14 +12,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use pact_policy::Recording as Rules;
-use pact_proto::model::{LineId, SessionId};
+use pact_proto::model::{LineId, NodeName, SessionId};
 use pact_session::Size;
-use tokio::task::spawn_blocking;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 
 use cast::{Cast, header};
 pub(crate) use cast::{Event, events};
@@ -27,6 +30,8 @@ pub(crate) use sealed::Key;
 /// What is drawn is kept in memory for so long, or until there is so much of it.
 const SOON: Duration = Duration::from_secs(1);
 const MUCH: usize = 16 * 1024;
+/// Pieces that wait to be written down.
+const PLACES: usize = 16;
 /// How often is looked what is too old.
 const PACE: Duration = Duration::from_secs(3600);
 const DAY: u64 = 24 * 60 * 60;
@@ -38,19 +43,36 @@ const MOST_READ: u64 = 1 << 30;
 /// Where recordings are, and which there are to be.
 #[derive(Clone)]
 pub(crate) struct Recordings {
+    node: NodeName,
     directory: PathBuf,
     key: Option<Key>,
     rules: Rules,
 }
 
-/// One that is being made.
+/// One that is being made, by a task of its own: whoever draws waits for a place at most, and never for the disk while
+/// somebody waits for them.
 pub(crate) struct Recording {
+    happened: mpsc::Sender<Happened>,
+    /// The last size that nobody has written down yet.
+    size: Arc<Mutex<Option<Size>>>,
+    made: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// What is to be written down.
+enum Happened {
+    Drawn(Duration, Vec<u8>),
+    /// The line is over.
+    End,
+}
+
+/// The file, and what waits to be in it.
+struct Maker {
     cast: Cast,
     file: Arc<File>,
     seal: Option<sealed::Sealing>,
     begun: Instant,
+    size: Arc<Mutex<Option<Size>>>,
     waiting: String,
-    written_at: Instant,
     left: u64,
     most: u64,
 }
@@ -83,9 +105,14 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> RecordingError + use<'_> {
 
 impl Recordings {
     /// Makes the directory, for root alone.
-    pub(crate) fn open(directory: PathBuf, key: Option<Key>, rules: Rules) -> Result<Self, RecordingError> {
+    pub(crate) fn open(
+        node: NodeName,
+        directory: PathBuf,
+        key: Option<Key>,
+        rules: Rules,
+    ) -> Result<Self, RecordingError> {
         match fs::DirBuilder::new().mode(0o700).recursive(true).create(&directory) {
-            Ok(()) => Ok(Self { directory, key, rules }),
+            Ok(()) => Ok(Self { node, directory, key, rules }),
             Err(source) => Err(RecordingError::Io { path: directory, source }),
         }
     }
@@ -118,10 +145,11 @@ impl Recordings {
         }
         let path = self.path(session, line, if self.key.is_some() { SEALED_NAME } else { NAME });
         let (key, text) = (self.key.clone(), header(size, terminal, Timestamp::now()));
+        let name = self.context(&path);
         let made = spawn_blocking(move || {
             let open = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
             let mut file = open.map_err(failed(&path))?;
-            let mut seal = key.map(|key| key.sealing()).transpose().map_err(failed(&path))?;
+            let mut seal = key.map(|key| key.sealing(&name)).transpose().map_err(failed(&path))?;
             let bytes = match &mut seal {
                 Some(seal) => seal.first(text.as_bytes()).map_err(failed(&path))?,
                 None => text.into_bytes(),
@@ -130,17 +158,26 @@ impl Recordings {
             Ok((file, seal))
         });
         let (file, seal) = made.await.map_err(|_| self.gone())??;
-        let now = Instant::now();
-        Ok(Some(Recording {
+        let (happened, happens) = mpsc::channel(PLACES);
+        let (size, most) = (Arc::<Mutex<Option<Size>>>::default(), self.rules.most_bytes);
+        let maker = Maker {
             cast: Cast::default(),
             file: Arc::new(file),
             seal,
-            begun: now,
+            begun: Instant::now(),
+            size: Arc::clone(&size),
             waiting: String::new(),
-            written_at: now,
-            left: self.rules.most_bytes,
-            most: self.rules.most_bytes,
-        }))
+            left: most,
+            most,
+        };
+        let made = Some(tokio::spawn(maker.make(happens)));
+        Ok(Some(Recording { happened, size, made }))
+    }
+
+    /// What a sealed file is bound to: it is no other line's, and no other node's.
+    fn context(&self, path: &Path) -> String {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        format!("{}/{name}", self.node)
     }
 
     /// One that was made, as text; nothing where there is none. The second is whether it was cut short.
@@ -158,7 +195,7 @@ impl Recordings {
                 return Ok(Some((String::from_utf8_lossy(&bytes).into_owned(), false)));
             }
             let key = own.key.as_ref().ok_or_else(|| damaged("it is sealed, and this node has no key for it"))?;
-            let (text, is_whole) = key.open(&bytes).map_err(damaged)?;
+            let (text, is_whole) = key.open(&bytes, &own.context(path)).map_err(damaged)?;
             Ok(Some((String::from_utf8_lossy(&text).into_owned(), !is_whole)))
         });
         read.await.map_err(|_| self.gone())?
@@ -199,51 +236,125 @@ fn bytes(path: &Path) -> Result<Vec<u8>, RecordingError> {
 }
 
 impl Recording {
-    /// Something was drawn.
-    pub(crate) async fn drawn(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let event = self.cast.drawn(self.begun.elapsed(), bytes);
-        self.add(event).await
+    /// Where it is drawn from.
+    pub(crate) fn drawing(&self) -> Drawing {
+        Drawing { happened: self.happened.clone(), begun: Instant::now() }
     }
 
     /// The terminal is of another size.
-    pub(crate) async fn resized(&mut self, size: Size) -> io::Result<()> {
-        let event = self.cast.resized(self.begun.elapsed(), size);
-        self.add(event).await
+    pub(crate) fn resized(&self, size: Size) {
+        *self.size.lock().unwrap_or_else(PoisonError::into_inner) = Some(size);
     }
 
-    async fn add(&mut self, event: String) -> io::Result<()> {
-        let size = event.len() as u64;
-        if self.left == 0 {
-            return Ok(());
+    /// Returns why it cannot go on, when it cannot. May be dropped and called again until it has returned.
+    pub(crate) async fn breaks(&mut self) -> String {
+        match &mut self.made {
+            Some(made) => {
+                let ended = made.await;
+                self.made = None;
+                reason(ended).unwrap_or_else(|| "it has ended".to_owned())
+            }
+            None => std::future::pending().await,
         }
-        if size > self.left {
-            self.left = 0;
-            let what = format!("{} bytes are the most of a recording", self.most);
-            self.waiting.push_str(&Cast::mark(self.begun.elapsed(), &what));
-        } else {
-            self.left -= size;
-            self.waiting.push_str(&event);
-        }
-        if self.waiting.len() >= MUCH || self.written_at.elapsed() >= SOON { self.write(false).await } else { Ok(()) }
     }
 
-    /// The line is over.
-    pub(crate) async fn finish(mut self) -> io::Result<()> {
+    /// The line is over: all of it is on the disk, or why not.
+    pub(crate) async fn finish(mut self) -> Result<(), String> {
+        // One that has ended by itself says why below.
+        let _ended = self.happened.send(Happened::End).await;
+        match self.made.take() {
+            Some(made) => reason(made.await).map_or(Ok(()), Err),
+            None => Ok(()),
+        }
+    }
+}
+
+fn reason(ended: Result<io::Result<()>, tokio::task::JoinError>) -> Option<String> {
+    match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("the agent ends".to_owned()),
+    }
+}
+
+/// Who says what is drawn.
+#[derive(Clone)]
+pub(crate) struct Drawing {
+    happened: mpsc::Sender<Happened>,
+    begun: Instant,
+}
+
+impl Drawing {
+    /// Something was drawn.
+    pub(crate) async fn drawn(&self, bytes: &[u8]) {
+        // A recording that cannot go on ends the line, and tells its owner.
+        let _ended = self.happened.send(Happened::Drawn(self.begun.elapsed(), bytes.to_vec())).await;
+    }
+}
+
+impl Maker {
+    /// Until the line is over, or something is wrong.
+    async fn make(mut self, mut happens: mpsc::Receiver<Happened>) -> io::Result<()> {
+        loop {
+            let happened = if self.waiting.is_empty() {
+                happens.recv().await
+            } else {
+                match timeout(SOON, happens.recv()).await {
+                    Ok(happened) => happened,
+                    Err(_) => {
+                        self.write(false).await?;
+                        continue;
+                    }
+                }
+            };
+            self.note_size()?;
+            match happened {
+                Some(Happened::Drawn(since, bytes)) => {
+                    let event = self.cast.drawn(since, &bytes);
+                    self.add(&event)?;
+                }
+                Some(Happened::End) | None => break,
+            }
+            if self.waiting.len() >= MUCH {
+                self.write(false).await?;
+            }
+        }
+        let rest = self.cast.rest(self.begun.elapsed());
+        self.add(&rest)?;
         self.write(true).await?;
         let file = Arc::clone(&self.file);
-        spawn_blocking(move || file.sync_data()).await.unwrap_or_else(|_| Err(io::Error::other("the agent ends")))
+        spawn_blocking(move || file.sync_data()).await.map_err(io::Error::other)?
+    }
+
+    fn note_size(&mut self) -> io::Result<()> {
+        let size = self.size.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match size {
+            Some(size) => {
+                let event = Cast::resized(self.begun.elapsed(), size);
+                self.add(&event)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, event: &str) -> io::Result<()> {
+        let size = event.len() as u64;
+        if size > self.left {
+            return Err(io::Error::other(format!("{} bytes are the most that the policy allows", self.most)));
+        }
+        self.left -= size;
+        self.waiting.push_str(event);
+        Ok(())
     }
 
     async fn write(&mut self, is_last: bool) -> io::Result<()> {
         let text = std::mem::take(&mut self.waiting);
-        self.written_at = Instant::now();
         let bytes = match &mut self.seal {
             Some(seal) => seal.next(text.as_bytes(), is_last)?,
             None => text.into_bytes(),
         };
         let file = Arc::clone(&self.file);
-        let written = spawn_blocking(move || (&*file).write_all(&bytes));
-        written.await.unwrap_or_else(|_| Err(io::Error::other("the agent ends")))
+        spawn_blocking(move || (&*file).write_all(&bytes)).await.map_err(io::Error::other)?
     }
 }
 
@@ -251,7 +362,12 @@ impl Recording {
 mod tests {
     use super::*;
 
+    const MAGIC_AND_RANDOM: usize = 19 + 32;
     const SIZE: Size = Size { columns: 80, rows: 24 };
+
+    fn node() -> NodeName {
+        "node042".parse().unwrap()
+    }
 
     fn ids() -> (SessionId, LineId) {
         (SessionId::from_bytes([7; 16]), LineId(3))
@@ -263,11 +379,12 @@ mod tests {
 
     async fn recorded(recordings: &Recordings) -> String {
         let (session, line) = ids();
-        let mut recording = recordings.begin((session, line), SIZE, "xterm").await.unwrap().unwrap();
-        recording.drawn("a \u{1b}[31mré".as_bytes()).await.unwrap();
-        recording.resized(Size { columns: 100, rows: 30 }).await.unwrap();
-        recording.drawn(&[0xc3]).await.unwrap();
-        recording.drawn(&[0xa9, 0xff, b'\n']).await.unwrap();
+        let recording = recordings.begin((session, line), SIZE, "xterm").await.unwrap().unwrap();
+        let drawing = recording.drawing();
+        drawing.drawn("a \u{1b}[31mré".as_bytes()).await;
+        recording.resized(Size { columns: 100, rows: 30 });
+        drawing.drawn(&[0xc3]).await;
+        drawing.drawn(&[0xa9, 0xff, b'\n', 0xe6]).await;
         recording.finish().await.unwrap();
         let (text, is_cut) = recordings.read(&session.to_string(), line.0).await.unwrap().unwrap();
         assert!(!is_cut);
@@ -279,15 +396,15 @@ mod tests {
         for key in [None, Some(Key::from_text(&"0f".repeat(32)).unwrap())] {
             let place = tempfile::tempdir().unwrap();
             let directory = place.path().join("recordings");
-            let recordings = Recordings::open(directory.clone(), key.clone(), rules(1 << 20)).unwrap();
+            let recordings = Recordings::open(node(), directory.clone(), key.clone(), rules(1 << 20)).unwrap();
             let text = recorded(&recordings).await;
             let drawn: String = events(&text)
                 .filter_map(|(_, event)| match event {
                     Event::Drawn(text) => Some(text),
-                    Event::Other => None,
+                    Event::Mark(_) | Event::Other => None,
                 })
                 .collect();
-            assert_eq!(drawn, "a \u{1b}[31mréé\u{fffd}\n");
+            assert_eq!(drawn, "a \u{1b}[31mréé\u{fffd}\n\u{fffd}");
             assert!(text.starts_with("{\"version\":2,\"width\":80,\"height\":24,"), "{text}");
             assert!(text.contains(",\"r\",\"100x30\"]\n"), "{text}");
             let file = fs::read_dir(&directory).unwrap().next().unwrap().unwrap();
@@ -305,9 +422,10 @@ mod tests {
     #[tokio::test]
     async fn a_recording_has_an_end_and_says_so() {
         let place = tempfile::tempdir().unwrap();
-        let recordings = Recordings::open(place.path().to_owned(), None, rules(60)).unwrap();
-        let text = recorded(&recordings).await;
-        assert!(text.ends_with(",\"m\",\"60 bytes are the most of a recording\"]\n"), "{text}");
+        let recordings = Recordings::open(node(), place.path().to_owned(), None, rules(60)).unwrap();
+        let mut recording = recordings.begin(ids(), SIZE, "xterm").await.unwrap().unwrap();
+        recording.drawing().drawn(&[b'x'; 60]).await;
+        assert_eq!(recording.breaks().await, "60 bytes are the most that the policy allows");
         let off = Recordings { rules: Rules { terminal: false, ..rules(1) }, ..recordings };
         assert!(off.begin((SessionId::from_bytes([8; 16]), LineId(1)), SIZE, "").await.unwrap().is_none());
     }
@@ -316,7 +434,7 @@ mod tests {
     async fn what_was_changed_or_cut_is_not_played_as_if_it_were_whole() {
         let place = tempfile::tempdir().unwrap();
         let key = Key::from_text(&"0f".repeat(32)).unwrap();
-        let recordings = Recordings::open(place.path().to_owned(), Some(key), rules(1 << 20)).unwrap();
+        let recordings = Recordings::open(node(), place.path().to_owned(), Some(key), rules(1 << 20)).unwrap();
         recorded(&recordings).await;
         let ((session, line), path) = (ids(), recordings.path(ids().0, ids().1, SEALED_NAME));
         let bytes = fs::read(&path).unwrap();
@@ -326,9 +444,18 @@ mod tests {
             fs::write(&path, &changed).unwrap();
             assert!(recordings.read(&session.to_string(), line.0).await.is_err(), "byte {at}");
         }
-        let first = bytes.len() - 4 - 16 - 1;
+        // Behind a whole piece: what is there can be read, and is not all.
+        let first =
+            MAGIC_AND_RANDOM + 4 + u32::from_be_bytes(bytes[MAGIC_AND_RANDOM..][..4].try_into().unwrap()) as usize + 16;
         fs::write(&path, &bytes[..first]).unwrap();
-        assert!(recordings.read(&session.to_string(), line.0).await.is_err());
+        let (text, is_cut) = recordings.read(&session.to_string(), line.0).await.unwrap().unwrap();
+        assert!(is_cut && text.starts_with("{\"version\":2"), "{text}");
+        // Another line's, or another node's, is none.
+        fs::write(recordings.path(session, LineId(4), SEALED_NAME), &bytes).unwrap();
+        assert!(recordings.read(&session.to_string(), 4).await.is_err());
+        let elsewhere = Recordings { node: "node043".parse().unwrap(), ..recordings.clone() };
+        fs::write(&path, &bytes).unwrap();
+        assert!(elsewhere.read(&session.to_string(), line.0).await.is_err());
         let other = Recordings { key: Some(Key::from_text(&"1f".repeat(32)).unwrap()), ..recordings.clone() };
         fs::write(&path, &bytes).unwrap();
         assert!(other.read(&session.to_string(), line.0).await.is_err());

@@ -84,7 +84,7 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
     // After the fork: the launcher, and so every session, comes from a process that never had the key.
     let keys = config.journal.as_ref().map(Keys::load).transpose()?;
     let key = config.recordings_key.as_deref().map(source::recordings_key).transpose()?;
-    let recordings = Recordings::open(config.recordings.clone(), key, policy.recording().clone())?;
+    let recordings = Recordings::open(config.node.clone(), config.recordings.clone(), key, policy.recording().clone())?;
     let (fail, failed) = oneshot::channel();
     let settings = spool::Settings {
         directory: config.spool.clone(),

@@ -13,7 +13,7 @@ use pact_proto::program::{ArgumentError, Match, Program};
 use pact_proto::view::{escape, near};
 
 use crate::identity::{Identity, Standing};
-use crate::matrix::{may_start, may_use};
+use crate::matrix::{may_see, may_start, may_use};
 use crate::policy::Policy;
 use crate::whitelist::Whitelist;
 
@@ -174,6 +174,11 @@ fn may_command(standing: Standing, command: &Command, place: &str) -> Result<Eff
         Some(descriptor) if may_use(standing, name) => Ok(descriptor.effect),
         Some(_) | None => Err(auth(&format!("{name}: you may not use it {place}"))),
     }
+}
+
+/// Whether what others saw on the terminals of a node is for this person.
+pub fn may_see_others(identity: &Identity, place: &Place) -> bool {
+    may_see(identity.standing(place))
 }
 
 struct Judge<'a> {

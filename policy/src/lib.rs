@@ -16,7 +16,9 @@ mod visible;
 mod whitelist;
 
 pub use identity::{Identity, Peer, Unbound};
-pub use judgement::{Judged, Permitted, Place, PlannedStage, Refused, judge, judge_at_journal, judge_for_node};
+pub use judgement::{
+    Judged, Permitted, Place, PlannedStage, Refused, judge, judge_at_journal, judge_for_node, may_see_others,
+};
 pub use matrix::matrix;
 pub use policy::{Audit, Limits, Policy, PolicyError, Recording};
 pub use sight::Sight;

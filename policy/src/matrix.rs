@@ -74,6 +74,14 @@ pub(crate) fn may_start(standing: Standing, effect: Effect, asked: bool) -> bool
     }
 }
 
+/// Whether what others saw on their terminals is for somebody of this standing: it is more than `log` tells.
+pub(crate) fn may_see(standing: Standing) -> bool {
+    match standing {
+        Standing::PlatformAdmin | Standing::Ops => true,
+        Standing::Viewer | Standing::Regulated | Standing::ServiceAi | Standing::Root | Standing::Stranger => false,
+    }
+}
+
 /// The table for people: commands, then what programs may be started for.
 pub fn matrix() -> String {
     let mut text = format!("{:18}", "");

@@ -119,6 +119,9 @@ pub(crate) async fn run(engine: &mut Engine, context: Context, prepared: Prepare
     if let Some(code) = repl.lines(ahead).await? {
         return Ok(code);
     }
+    if let Some(code) = repl.typed_ahead().await? {
+        return Ok(code);
+    }
     repl.converse().await
 }
 
@@ -145,12 +148,27 @@ impl Repl<'_> {
             if let Some(code) = over {
                 return Ok(code);
             }
-            let Typeahead { lines, begun } = Typeahead::read(&self.engine.take_unread());
-            if let Some(code) = self.lines(lines).await? {
+            if let Some(code) = self.typed_ahead().await? {
                 return Ok(code);
             }
-            self.source.begin_with(begun);
             self = self.with_editor_where_possible()?;
+        }
+    }
+
+    /// What was typed to programs that had the terminal and did not read it.
+    async fn typed_ahead(&mut self) -> Result<Option<u8>, ShellError> {
+        loop {
+            let unread = self.engine.take_unread();
+            if unread.is_empty() {
+                return Ok(None);
+            }
+            // A terminal throws away what was typed before Ctrl-C.
+            let ended = unread.iter().rposition(|key| matches!(key, 0x03 | 0x1c)).map_or(0, |at| at + 1);
+            let Typeahead { lines, begun } = Typeahead::read(&unread[ended..]);
+            if let Some(code) = self.lines(lines).await? {
+                return Ok(Some(code));
+            }
+            self.source.begin_with(begun);
         }
     }
 
@@ -214,6 +232,7 @@ impl Repl<'_> {
                     }
                     // At an editor these are keys; without one Ctrl-C throws the line away.
                     Heard::Interrupt | Heard::Quit if matches!(self.source, Source::Plain(_)) => {
+                        self.source.begin_with(String::new());
                         self.engine.out.say("\n");
                         self.show_prompt().await?;
                     }

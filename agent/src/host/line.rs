@@ -162,12 +162,6 @@ impl Line {
         self.id
     }
 
-    /// How much was typed that nobody read.
-    pub(super) fn unread(&self) -> u32 {
-        // A terminal that cannot be asked has nothing to say.
-        self.terminal.as_ref().and_then(|terminal| terminal.unread().ok()).unwrap_or(0)
-    }
-
     /// How often the session had met its limits before.
     pub(super) fn met(&self) -> Met {
         self.met

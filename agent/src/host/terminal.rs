@@ -9,7 +9,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use pact_proto::wire::host::Terminal as Asked;
-use rustix::io::ioctl_fionread;
 use rustix::process::{getpid, ioctl_tiocsctty};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{
@@ -40,15 +39,6 @@ impl Terminal {
         tcsetattr(&line, OptionalActions::Now, &modes)?;
         ioctl_tiocsctty(&line)?;
         Ok((Self(line), master))
-    }
-
-    /// How much was typed that nobody read. For when its programs are gone: as they left it, a line that is not whole
-    /// would not count.
-    pub(super) fn unread(&self) -> io::Result<u32> {
-        let mut modes = tcgetattr(&self.0)?;
-        modes.make_raw();
-        tcsetattr(&self.0, OptionalActions::Now, &modes)?;
-        Ok(u32::try_from(ioctl_fionread(&self.0)?).unwrap_or(u32::MAX))
     }
 
     /// One more descriptor of it.

@@ -20,6 +20,8 @@ pub(super) struct Cast {
 pub(crate) enum Event {
     /// It was drawn.
     Drawn(String),
+    /// Somebody should know.
+    Mark(String),
     /// Nothing that a player shows.
     Other,
 }
@@ -38,7 +40,11 @@ pub(super) fn header(size: Size, terminal: &str, begun: Timestamp) -> String {
 pub(crate) fn events(text: &str) -> impl Iterator<Item = (Duration, Event)> {
     text.lines().skip(1).filter_map(|line| {
         let (time, kind, data): (f64, String, String) = serde_json::from_str(line).ok()?;
-        let event = if kind == "o" { Event::Drawn(data) } else { Event::Other };
+        let event = match kind.as_str() {
+            "o" => Event::Drawn(data),
+            "m" => Event::Mark(data),
+            _ => Event::Other,
+        };
         Some((Duration::try_from_secs_f64(time).ok()?, event))
     })
 }
@@ -64,13 +70,17 @@ impl Cast {
         if text.is_empty() { String::new() } else { line(since, "o", &text) }
     }
 
-    #[expect(clippy::unused_self, reason = "an event of this recording like the others")]
-    pub(super) fn resized(&self, since: Duration, Size { columns, rows }: Size) -> String {
-        line(since, "r", &format!("{columns}x{rows}"))
+    /// What was begun and never became a character.
+    pub(super) fn rest(&mut self, since: Duration) -> String {
+        if self.begun.is_empty() {
+            return String::new();
+        }
+        self.begun.clear();
+        line(since, "o", "\u{fffd}")
     }
 
-    pub(super) fn mark(since: Duration, what: &str) -> String {
-        line(since, "m", what)
+    pub(super) fn resized(since: Duration, Size { columns, rows }: Size) -> String {
+        line(since, "r", &format!("{columns}x{rows}"))
     }
 }
 

@@ -4,7 +4,8 @@
 //! is not there is seen too. A nonce is used once: the file has a key of its own, and pieces are counted.
 //!
 //! Layout: `pact sealed cast 1\n`, 32 random bytes, then pieces: length of the text (u32, big endian), the sealed text
-//! and its tag (16 bytes). The file's key is HKDF-SHA256 of the node's key with these random bytes. What is sealed with a
+//! and its tag (16 bytes). The file's key is HKDF-SHA256 of the node's key with these random bytes, and
+//! the node's and the file's name: renamed, or on another node, it does not open. What is sealed with a
 //! piece: whether it is the last.
 
 use std::fmt;
@@ -50,19 +51,20 @@ impl Key {
         Some(Self(Arc::new(key)))
     }
 
-    pub(super) fn sealing(&self) -> io::Result<Sealing> {
+    /// For a file that is `context`, and nothing else.
+    pub(super) fn sealing(&self, context: &str) -> io::Result<Sealing> {
         let mut random = [0; RANDOM];
         if rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())? != RANDOM {
             return Err(io::Error::other("the kernel has no random bytes"));
         }
-        Ok(Sealing { random, key: self.of_file(&random)?, count: 0 })
+        Ok(Sealing { random, key: self.of_file(&random, context)?, count: 0 })
     }
 
     /// The text, and whether all of it is there; what is wrong with it otherwise.
-    pub(super) fn open(&self, file: &[u8]) -> Result<(Vec<u8>, bool), &'static str> {
+    pub(super) fn open(&self, file: &[u8], context: &str) -> Result<(Vec<u8>, bool), &'static str> {
         let rest = file.strip_prefix(MAGIC).ok_or("it is no sealed recording")?;
         let (random, mut rest) = rest.split_first_chunk::<RANDOM>().ok_or("it is cut short")?;
-        let key = self.of_file(random).map_err(|_| "its key cannot be made")?;
+        let key = self.of_file(random, context).map_err(|_| "its key cannot be made")?;
         let (mut text, mut count, mut is_whole) = (Vec::new(), 0, false);
         while let Some((length, sealed)) = rest.split_first_chunk::<LENGTH>() {
             let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
@@ -83,10 +85,11 @@ impl Key {
         if rest.is_empty() { Ok((text, is_whole)) } else { Err("it is cut short") }
     }
 
-    fn of_file(&self, random: &[u8; RANDOM]) -> io::Result<LessSafeKey> {
+    fn of_file(&self, random: &[u8; RANDOM], context: &str) -> io::Result<LessSafeKey> {
         let failed = |_| io::Error::other("no key can be made");
         let secret = Salt::new(HKDF_SHA256, random).extract(self.0.as_slice());
-        let own = secret.expand(&[b"pact recording"], &AES_256_GCM).map_err(failed)?;
+        let info = [b"pact recording\0".as_slice(), context.as_bytes()];
+        let own = secret.expand(&info, &AES_256_GCM).map_err(failed)?;
         Ok(LessSafeKey::new(UnboundKey::from(own)))
     }
 }

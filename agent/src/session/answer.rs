@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pact_files::DiskError;
@@ -26,6 +26,8 @@ use super::shown::One;
 use crate::spool::Spool;
 use crate::{condition, hardware};
 
+/// How long an answer is looked at before it is shown as it comes.
+const LOOKED_AT: Duration = Duration::from_secs(1);
 /// One piece of an answer, one message.
 const PIECE: usize = 32 * 1024;
 /// What the kernel may take for its files; those of devices that are well take milliseconds.
@@ -82,9 +84,10 @@ impl Answer {
     /// Whether a terminal of this size shows all of it at once. What was looked at comes first.
     pub(super) async fn fits(&mut self, size: Option<Size>) -> bool {
         let Some(Size { columns, rows }) = size else { return true };
+        let begun = Instant::now();
         loop {
-            // A row for the next prompt.
-            if view::rows(&self.ahead, columns) + 1 > usize::from(rows) {
+            // A row for the next prompt. What takes long is better shown as it comes.
+            if view::rows(&self.ahead, columns) + 1 > usize::from(rows) || begun.elapsed() > LOOKED_AT {
                 return false;
             }
             match self.more().await {

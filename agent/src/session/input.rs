@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pact_proto::wire::v1::StdinCredit;
 use pact_proto::wire::v1::server_message::Kind;
-use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 
@@ -36,6 +35,7 @@ struct Waiting {
     /// What the client may not send again yet: bytes that wait, and bytes that are being written.
     owed: u32,
     has_ended: bool,
+    is_stopped: bool,
 }
 
 impl Input {
@@ -64,9 +64,14 @@ impl Input {
         within.ok_or(OverCredit)
     }
 
-    /// What has not been written yet.
-    pub(super) fn owed(&self) -> u32 {
-        self.0.as_ref().map_or(0, |held| held.change(|waiting| waiting.owed))
+    /// From now on nothing is written any more; how much was not.
+    pub(super) fn stop(&mut self) -> u32 {
+        let Some(held) = self.0.take() else { return 0 };
+        held.change(|waiting| {
+            (waiting.has_ended, waiting.is_stopped) = (true, true);
+            waiting.bytes.clear();
+            waiting.owed
+        })
     }
 
     /// No more will come.
@@ -108,15 +113,26 @@ impl Held {
     }
 }
 
-async fn write(mut pipe: pipe::Sender, held: Arc<Held>, client: Outbound) {
+async fn write(pipe: pipe::Sender, held: Arc<Held>, client: Outbound) {
     while let Some(bytes) = held.take().await {
-        if pipe.write_all(&bytes).await.is_err() {
-            return;
-        }
-        let Ok(bytes) = u32::try_from(bytes.len()) else { continue };
-        held.change(|waiting| waiting.owed = waiting.owed.saturating_sub(bytes));
-        if client.send(Kind::StdinCredit(StdinCredit { bytes })).await.is_err() {
-            return;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            if pipe.writable().await.is_err() {
+                return;
+            }
+            // Asked, written and counted in one turn: whoever stops it knows what was written.
+            let written = held.change(|waiting| (!waiting.is_stopped).then(|| pipe.try_write(rest)));
+            let length = match written {
+                Some(Ok(length)) => length,
+                Some(Err(error)) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+                Some(Err(_)) | None => return,
+            };
+            let counted = u32::try_from(length).unwrap_or(u32::MAX);
+            held.change(|waiting| waiting.owed = waiting.owed.saturating_sub(counted));
+            rest = rest.get(length..).unwrap_or_default();
+            if client.send(Kind::StdinCredit(StdinCredit { bytes: counted })).await.is_err() {
+                return;
+            }
         }
     }
 }

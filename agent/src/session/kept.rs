@@ -9,11 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use pact_proto::model::entry::{Body, OutputKept, OutputStream};
-use pact_session::Size;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::output::Stream;
-use crate::recording::Recording;
+use crate::recording::Drawing;
 use crate::spool::{Draft, Spool};
 
 /// One entry's bytes.
@@ -26,15 +24,8 @@ pub(super) struct Keeper {
     /// Everything of an entry but its body.
     draft: Draft,
     kept: Arc<Mutex<Kept>>,
-    recording: Option<Recorder>,
-}
-
-/// What is seen on the line's terminal, as it is seen.
-#[derive(Clone)]
-struct Recorder {
-    /// None once it is whole, or cannot go on.
-    recording: Arc<AsyncMutex<Option<Recording>>>,
-    failed: Arc<(Mutex<Option<String>>, Notify)>,
+    /// Who is told what is drawn.
+    drawing: Option<Drawing>,
 }
 
 struct Kept {
@@ -52,15 +43,15 @@ struct Piece {
 
 impl Keeper {
     /// At most so many bytes; `draft` is any entry of the line.
-    pub(super) fn new(spool: &Spool, draft: Draft, most: u64, recording: Option<Recording>) -> Self {
+    pub(super) fn new(spool: &Spool, draft: Draft, most: u64, drawing: Option<Drawing>) -> Self {
         let kept = Kept { left: most, stdout: Piece::default(), stderr: Piece::default() };
-        Self { spool: spool.clone(), draft, kept: Arc::new(Mutex::new(kept)), recording: recording.map(Recorder::new) }
+        Self { spool: spool.clone(), draft, kept: Arc::new(Mutex::new(kept)), drawing }
     }
 
     /// What was passed on. Returns when what is over a piece is on disk.
     pub(super) async fn keep(&self, stream: Stream, mut bytes: &[u8]) {
-        if let (Some(recorder), Stream::Out) = (&self.recording, stream) {
-            recorder.with(async |recording| recording.drawn(bytes).await).await;
+        if let (Some(drawing), Stream::Out) = (&self.drawing, stream) {
+            drawing.drawn(bytes).await;
         }
         while !bytes.is_empty() {
             let full = self.with(|kept| kept.take(stream, &mut bytes));
@@ -73,31 +64,6 @@ impl Keeper {
                     }
                 }
             }
-        }
-    }
-
-    /// The terminal is of another size.
-    pub(super) async fn resized(&self, size: Size) {
-        if let Some(recorder) = &self.recording {
-            recorder.with(async |recording| recording.resized(size).await).await;
-        }
-    }
-
-    /// Returns why the recording cannot go on, when it cannot.
-    pub(super) async fn breaks(&self) -> String {
-        match &self.recording {
-            Some(recorder) => recorder.breaks().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// The recording is whole, on the disk.
-    pub(super) async fn finish_recording(&self) {
-        let Some(recorder) = &self.recording else { return };
-        let recording = recorder.recording.lock().await.take();
-        if let Some(recording) = recording {
-            // The line is over; that its end is not on the disk, who plays it is told.
-            let _cut_short = recording.finish().await;
         }
     }
 
@@ -118,33 +84,6 @@ impl Keeper {
 
     fn entry(&self, body: Body) -> Draft {
         Draft { event_time: Timestamp::now(), body, ..self.draft.clone() }
-    }
-}
-
-impl Recorder {
-    fn new(recording: Recording) -> Self {
-        Self { recording: Arc::new(AsyncMutex::new(Some(recording))), failed: Arc::default() }
-    }
-
-    async fn with(&self, add: impl AsyncFnOnce(&mut Recording) -> std::io::Result<()>) {
-        let mut recording = self.recording.lock().await;
-        let Some(own) = recording.as_mut() else { return };
-        if let Err(error) = add(own).await {
-            *recording = None;
-            let (why, told) = &*self.failed;
-            *why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-            told.notify_one();
-        }
-    }
-
-    async fn breaks(&self) -> String {
-        let (why, told) = &*self.failed;
-        loop {
-            if let Some(why) = why.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-                return why;
-            }
-            told.notified().await;
-        }
     }
 }
 

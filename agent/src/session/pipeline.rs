@@ -208,9 +208,11 @@ impl Session<'_> {
         let is_watched = self.kind == SessionKind::Repl || streams.terminal.is_some();
         let bounds = Bounds::new(is_watched, limits);
         let any = self.draft(id, None, Body::SessionClosed { reason: String::new() });
-        let keeper = Keeper::new(&self.node.spool, any, limits.output_kept_bytes, recording);
+        let keeper =
+            Keeper::new(&self.node.spool, any, limits.output_kept_bytes, recording.as_ref().map(Recording::drawing));
         let Some(host) = self.host.as_mut() else { return failed(stages, "its host is gone") };
-        let mut ended = Running { id, out: &self.out, streams, bounds, keeper }.until_over(host, inbound).await;
+        let mut ended =
+            Running { id, out: &self.out, streams, bounds, keeper, recording }.until_over(host, inbound).await;
         if let Some(feeding) = feeding {
             let command = self.fed(feeding).await;
             // Who reads the first page and leaves has seen what was asked for.

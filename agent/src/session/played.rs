@@ -1,11 +1,11 @@
 //! `log play`: what was seen on a line's terminal, as it was seen; or the recording itself, where it is not shown on one.
 //!
 //! **Invariant:** the number is what `log` shows: the journal's where it answers, else this node's own. What is played
-//! passes the same filter as what is drawn.
+//! passes the same filter as what is drawn. What others saw is for who operates the node, and for nobody else.
 
 use std::time::Duration;
 
-use pact_policy::Permitted;
+use pact_policy::{Permitted, may_see_others};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::entry::{End, LineOutcome, StageStatus};
 use pact_proto::model::{LineId, SpoolNumber};
@@ -25,6 +25,7 @@ use super::pipeline::{cut_short, outcome};
 use super::{Over, Session};
 use crate::recording::{Event, Recordings, events};
 use crate::spool::Spool;
+use pact_session::Outbound;
 
 /// Nobody watches a screen on which nothing happens for longer.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -42,11 +43,15 @@ pub(super) struct Wanted {
     asked: Option<Asked>,
     spool: Spool,
     recordings: Recordings,
+    /// Who asks, and whether what others saw is for them.
+    viewer: String,
+    may_see_others: bool,
 }
 
 /// Of an entry's fields, those that name its line.
 #[derive(Deserialize)]
 struct Named {
+    author: String,
     session: Option<String>,
     line: Option<String>,
 }
@@ -60,9 +65,13 @@ impl Wanted {
             None => {
                 let entry = self.spool.entry(SpoolNumber(number)).map_err(|error| error.to_string())?;
                 let entry = entry.ok_or_else(|| format!("this node has no entry {number}"))?;
-                Named { session: entry.session.map(|id| id.to_string()), line: Some(entry.line.0.to_string()) }
+                let author = entry.author.to_string();
+                Named { author, session: entry.session.map(|id| id.to_string()), line: Some(entry.line.0.to_string()) }
             }
         };
+        if !self.may_see_others && named.author != self.viewer {
+            return Err(format!("entry {number} is not yours, and what others saw is not for your role"));
+        }
         let line = named.line.and_then(|line| line.parse().ok()).filter(|line| *line > 0);
         let (Some(session), Some(line)) = (named.session, line) else {
             return Err(format!("entry {number} is about no line"));
@@ -101,7 +110,15 @@ impl Session<'_> {
         let question: Vec<Vec<u8>> =
             ["log", "show", &number.to_string()].iter().map(|word| word.as_bytes().to_vec()).collect();
         let asked = Asked::log(uplink, spool, manner, question);
-        Wanted { number, asked, spool: spool.clone(), recordings: self.node.recordings.clone() }
+        let (identity, place) = (self.identity(), &self.node.place);
+        Wanted {
+            number,
+            asked,
+            spool: spool.clone(),
+            recordings: self.node.recordings.clone(),
+            viewer: identity.author(&place.node).to_string(),
+            may_see_others: may_see_others(&identity, place),
+        }
     }
 
     /// Plays it on the client's terminal.
@@ -120,42 +137,92 @@ impl Session<'_> {
         };
         let mut seen = Seen::default();
         match self.play_on(id, &text, &mut seen, inbound).await {
-            Ok(()) => {
-                let outcome = outcome(End::Finished, vec![StageStatus::Exited(ExitCode::Success.number())]);
+            Ok(stdin_read) => {
+                // What somebody should know is said when the screen is the person's again.
+                let mark = events(&text).find_map(|(_, event)| match event {
+                    Event::Mark(mark) => Some(mark),
+                    Event::Drawn(_) | Event::Other => None,
+                });
+                let code = if mark.is_some() { ExitCode::General } else { ExitCode::Success };
+                let outcome = outcome(End::Finished, vec![StageStatus::Exited(code.number())]);
                 let outcome = LineOutcome { stdout: seen.written(true), ..outcome };
-                Ended { outcome, failure: String::new(), over: None, stdin_read: u64::MAX }
+                let failure = mark.map(|mark| format!("log: the recording: {mark}")).unwrap_or_default();
+                Ended { outcome, failure, over: None, stdin_read }
             }
             Err(over) => cut_short(Cut::Over(over), stages(line)),
         }
     }
 
-    async fn play_on(&self, id: LineId, text: &str, seen: &mut Seen, inbound: &mut Inbound) -> Result<(), Over> {
+    /// How much of what was typed was read; none where the rest is for nobody.
+    async fn play_on(&self, id: LineId, text: &str, seen: &mut Seen, inbound: &mut Inbound) -> Result<u64, Over> {
         self.out.send(Reply::Accepted(Accepted { line_id: id.0, terminal: true, reads_stdin: true })).await?;
         self.out.send(Reply::StdinCredit(StdinCredit { bytes: CREDIT })).await?;
-        let (mut at, mut due, mut is_held) = (Duration::ZERO, Instant::now(), false);
+        let mut viewer = Viewer { out: &self.out, read: 0, is_held: false, has_left: false };
+        let (mut at, mut due) = (Duration::ZERO, Instant::now());
         for (time, event) in events(text) {
             due = due.max(Instant::now()) + time.saturating_sub(at).min(LONGEST);
             at = at.max(time);
-            while is_held || Instant::now() < due {
+            while viewer.is_held || Instant::now() < due {
                 tokio::select! {
-                    () = sleep_until(due), if !is_held => {}
-                    message = inbound.next() => match message? {
-                        Kind::Stdin(stdin) if stdin.data.iter().any(|key| LEAVING.contains(key)) => return Ok(()),
-                        Kind::Stdin(stdin) => {
-                            stdin.data.iter().for_each(|key| is_held ^= *key == HOLDING);
-                        }
-                        Kind::Signal(_) | Kind::StdinEnd(_) => return Ok(()),
-                        Kind::Close(_) => return Err(Over::Left),
-                        Kind::Open(_) | Kind::Line(_) | Kind::Renew(_) => return Err(Over::Protocol("one line at a time")),
-                        Kind::Resize(_) | Kind::Complete(_) => {}
-                    }
+                    () = sleep_until(due), if !viewer.is_held => {}
+                    message = inbound.next() => viewer.heard(message?).await?,
+                }
+                if viewer.has_left {
+                    return Ok(viewer.read);
                 }
             }
-            if let Event::Drawn(text) = event {
-                seen.add(text.as_bytes());
-                self.out.send(Stream::Out.message(text.into_bytes())).await?;
+            let Event::Drawn(text) = event else { continue };
+            seen.add(text.as_bytes());
+            let sending = self.out.send(Stream::Out.message(text.into_bytes()));
+            tokio::pin!(sending);
+            loop {
+                tokio::select! {
+                    sent = &mut sending => {
+                        sent?;
+                        break;
+                    }
+                    message = inbound.next() => viewer.heard(message?).await?,
+                }
+                if viewer.has_left {
+                    return Ok(viewer.read);
+                }
             }
         }
-        Ok(())
+        Ok(viewer.read)
+    }
+}
+
+/// Who looks at a recording.
+struct Viewer<'a> {
+    out: &'a Outbound,
+    /// Bytes of what was typed, as far as they were for the player.
+    read: u64,
+    is_held: bool,
+    has_left: bool,
+}
+
+impl Viewer<'_> {
+    async fn heard(&mut self, message: Kind) -> Result<(), Over> {
+        match message {
+            Kind::Stdin(stdin) => {
+                for key in &stdin.data {
+                    self.read += 1;
+                    self.is_held ^= *key == HOLDING;
+                    if LEAVING.contains(key) {
+                        self.has_left = true;
+                        return Ok(());
+                    }
+                }
+                let bytes = u32::try_from(stdin.data.len()).unwrap_or(CREDIT);
+                Ok(self.out.send(Reply::StdinCredit(StdinCredit { bytes })).await?)
+            }
+            Kind::Signal(_) | Kind::StdinEnd(_) => {
+                self.has_left = true;
+                Ok(())
+            }
+            Kind::Close(_) => Err(Over::Left),
+            Kind::Open(_) | Kind::Line(_) | Kind::Renew(_) => Err(Over::Protocol("one line at a time")),
+            Kind::Resize(_) | Kind::Complete(_) => Ok(()),
+        }
     }
 }

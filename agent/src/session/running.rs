@@ -25,6 +25,7 @@ use super::pipeline::outcome;
 use super::streams::Streams;
 use super::terminal::Terminal;
 use crate::link::{Control, Host, LineEnd};
+use crate::recording::Recording;
 use pact_session::{Outbound, Size};
 
 // As signal(7) numbers it.
@@ -67,12 +68,14 @@ pub(super) struct Running<'a> {
     pub(super) streams: Streams,
     pub(super) bounds: Bounds,
     pub(super) keeper: Keeper,
+    pub(super) recording: Option<Recording>,
 }
 
 impl Running<'_> {
     /// Says that the line runs, and waits for its end.
     pub(super) async fn until_over(self, host: &mut Host, inbound: &mut Inbound) -> Ended {
-        let Self { id, out, streams: Streams { input, asks, stdout, stderr, terminal }, bounds, keeper } = self;
+        let Self { id, out, streams: Streams { input, asks, stdout, stderr, terminal }, bounds, keeper, mut recording } =
+            self;
         let control = host.control();
         let accepted = Accepted { line_id: id.0, terminal: terminal.is_some(), reads_stdin: asks };
         let allowance = bounds.allowance.clone();
@@ -88,19 +91,33 @@ impl Running<'_> {
         tokio::pin!(streams);
         let ended = host.ended(id);
         tokio::pin!(ended);
-        let mut client =
-            Client { id, out, input, terminal, control, keeper: &keeper, received: 0, interrupts: 0, kill_at: None };
+        let mut client = Client {
+            id,
+            out,
+            input,
+            terminal,
+            control,
+            received: 0,
+            stdin_read: 0,
+            is_forced: false,
+            interrupts: 0,
+            kill_at: None,
+        };
         let (mut processes, mut passed, mut cut) = (None, None, None);
         while processes.is_none() || (passed.is_none() && cut.is_none() && !given_up(processes.as_ref())) {
             let hangs_up = tokio::select! {
-                end = &mut ended, if processes.is_none() => { processes = Some(end); None }
+                end = &mut ended, if processes.is_none() => {
+                    client.line_ended(&end);
+                    processes = Some(end);
+                    None
+                }
                 both = &mut streams, if passed.is_none() => { passed = Some(both); None }
                 message = inbound.next(), if cut.is_none() => {
-                    client.said(message, inbound.size()).await.err().map(Cut::Client)
+                    client.said(message, inbound.size(), recording.as_ref()).await.err().map(Cut::Client)
                 }
                 () = at(bounds.deadline), if cut.is_none() => Some(Cut::WallTime),
                 () = bounds.allowance.exceeded(), if cut.is_none() => Some(Cut::Output),
-                why = keeper.breaks(), if cut.is_none() => Some(Cut::Recording(why)),
+                why = broken(&mut recording), if cut.is_none() => Some(Cut::Recording(why)),
                 () = at(client.kill_at) => { client.kill_at = None; client.deliver(Delivery::Kill).await; None }
             };
             if let Some(why) = hangs_up {
@@ -109,10 +126,15 @@ impl Running<'_> {
             }
         }
         keeper.finish();
-        keeper.finish_recording().await;
+        if let Some(recording) = recording.take()
+            && let Err(why) = recording.finish().await
+            && cut.is_none()
+        {
+            cut = Some(Cut::Recording(why));
+        }
         let processes = processes.unwrap_or(LineEnd::HostGone);
-        let stdin_read = client.stdin_read(&processes);
-        if let LineEnd::Gone(_, Met { processes: true, .. }, _) = processes {
+        let stdin_read = client.stdin_read;
+        if let LineEnd::Gone(_, Met { processes: true, .. }) = processes {
             let told = format!("pact: line: it may not have more than {} processes\n", bounds.limits.processes);
             // A client that has gone is noticed by whoever sends it the line's end.
             let _gone = out.send(Stream::Err.message(told.into_bytes())).await;
@@ -128,20 +150,28 @@ struct Client<'a> {
     input: Input,
     terminal: Option<Terminal>,
     control: Control,
-    keeper: &'a Keeper,
     received: u64,
+    stdin_read: u64,
+    /// It was ended because it heard no key.
+    is_forced: bool,
     interrupts: u32,
     kill_at: Option<Instant>,
 }
 
 impl Client<'_> {
-    /// What of its input was read by the program; the rest is the prompt's again.
-    fn stdin_read(&self, processes: &LineEnd) -> u64 {
-        let unread = match processes {
-            LineEnd::Gone(_, _, unread) => u64::from(*unread) + u64::from(self.input.owed()),
-            LineEnd::GivenUp(_) | LineEnd::HostGone => 0,
-        };
-        self.received.saturating_sub(unread)
+    /// Its processes are gone. What of its input they have not read is the prompt's again: nobody writes to its terminal
+    /// any more, and then it is counted.
+    fn line_ended(&mut self, processes: &LineEnd) {
+        self.stdin_read = self.received;
+        let Some(terminal) = self.terminal.take() else { return };
+        let owed = u64::from(self.input.stop());
+        match processes {
+            LineEnd::Gone(..) if !self.is_forced => {
+                let unread = terminal.unread().map(|unread| unread + owed);
+                self.stdin_read = self.received.saturating_sub(unread.unwrap_or(0));
+            }
+            LineEnd::Gone(..) | LineEnd::GivenUp(_) | LineEnd::HostGone => {}
+        }
     }
 
     async fn deliver(&self, what: Delivery) {
@@ -149,11 +179,17 @@ impl Client<'_> {
     }
 
     /// What it says while the line runs; its terminal is now of this size.
-    async fn said(&mut self, message: Result<Kind, Over>, size: Option<Size>) -> Result<(), Over> {
+    async fn said(
+        &mut self,
+        message: Result<Kind, Over>,
+        size: Option<Size>,
+        recording: Option<&Recording>,
+    ) -> Result<(), Over> {
         match message? {
             Kind::Stdin(stdin) => {
                 let is_fed_up = self.terminal.as_mut().is_some_and(|t| t.typed(&stdin.data, Instant::now()));
                 if is_fed_up {
+                    self.is_forced = true;
                     self.deliver(Delivery::Kill).await;
                 }
                 self.received += stdin.data.len() as u64;
@@ -184,7 +220,9 @@ impl Client<'_> {
             Kind::Resize(_) => {
                 if let (Some(terminal), Some(size)) = (&self.terminal, size) {
                     terminal.resize(size);
-                    self.keeper.resized(size).await;
+                    if let Some(recording) = recording {
+                        recording.resized(size);
+                    }
                 }
                 Ok(())
             }
@@ -212,7 +250,7 @@ impl Bounds {
 
     fn conclude(self, processes: LineEnd, passed: Option<(Passed, Passed)>, cut: Option<Cut>) -> Ended {
         let (given_up, mut end, stages) = match processes {
-            LineEnd::Gone(stages, met, _) => {
+            LineEnd::Gone(stages, met) => {
                 let end = self.met(&stages, met).map_or(End::Finished, End::Interrupted);
                 (false, end, stages)
             }
@@ -253,6 +291,13 @@ impl Bounds {
 
 fn given_up(end: Option<&LineEnd>) -> bool {
     matches!(end, Some(LineEnd::GivenUp(_)))
+}
+
+async fn broken(recording: &mut Option<Recording>) -> String {
+    match recording {
+        Some(recording) => recording.breaks().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn at(time: Option<Instant>) {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use pact_session::Size;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
+use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
@@ -23,6 +24,8 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// The end that is not the line's.
 pub(super) struct Terminal {
     master: OwnedFd,
+    /// The line's end, too, so that what nobody read can be counted.
+    line: OwnedFd,
     pressed: Vec<Instant>,
 }
 
@@ -30,7 +33,8 @@ impl Terminal {
     pub(super) fn new(master: OwnedFd) -> io::Result<Self> {
         let flags = fcntl_getfl(&master)?;
         fcntl_setfl(&master, flags | OFlags::NONBLOCK)?;
-        Ok(Self { master, pressed: Vec::new() })
+        let line = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        Ok(Self { master, line, pressed: Vec::new() })
     }
 
     /// Where keys go. To the runtime it is a pipe: written when it takes something.
@@ -50,6 +54,20 @@ impl Terminal {
         let _ended = tcsetwinsize(&self.master, size);
     }
 
+    /// How much was typed that nobody read, once nobody writes any more. As the program left it, a line that is not whole
+    /// would not count; and what is on its way from the other end is here only for whoever reads.
+    pub(super) fn unread(&self) -> Option<u64> {
+        let mut modes = tcgetattr(&self.line).ok()?;
+        modes.make_raw();
+        tcsetattr(&self.line, OptionalActions::Now, &modes).ok()?;
+        fcntl_setfl(&self.line, fcntl_getfl(&self.line).ok()? | OFlags::NONBLOCK).ok()?;
+        let (mut count, mut bytes) = (0, vec![0; 4096]);
+        while let Ok(length @ 1..) = rustix::io::read(&self.line, &mut bytes) {
+            count += length as u64;
+        }
+        Some(count)
+    }
+
     /// Looks at what is typed; whether it asks for the line's end by force.
     pub(super) fn typed(&mut self, keys: &[u8], now: Instant) -> bool {
         self.pressed.retain(|at| now.saturating_duration_since(*at) < WITHIN);
@@ -62,9 +80,29 @@ impl Terminal {
 mod tests {
     use super::*;
 
+    fn master() -> OwnedFd {
+        let master = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        rustix::pty::unlockpt(&master).unwrap();
+        master
+    }
+
+    #[tokio::test]
+    async fn what_nobody_read_is_counted() {
+        let terminal = Terminal::new(master()).unwrap();
+        rustix::io::write(&terminal.master, b"one\rtwo").unwrap();
+        assert_eq!(terminal.unread(), Some(7));
+        // Also what did not fit into the line's buffer.
+        let mut typed = 0;
+        while let Ok(length @ 1..) = rustix::io::write(&terminal.master, &[b'x'; 512]) {
+            typed += length;
+        }
+        assert!(typed > 4096, "{typed}");
+        assert_eq!(terminal.unread(), Some(typed as u64));
+        assert_eq!(terminal.unread(), Some(0));
+    }
+
     #[tokio::test]
     async fn three_times_ctrl_c_within_two_seconds_ends_it() {
-        let (_, writer) = io::pipe().unwrap();
         let begun = Instant::now();
         for (presses, ends) in [
             (&[(0, "\x03"), (500, "\x03"), (1000, "\x1c")][..], true),
@@ -73,7 +111,7 @@ mod tests {
             (&[(0, "\x03"), (1500, "\x03"), (2500, "\x03"), (2600, "\x03")], true),
             (&[(0, "quit\x04\x1a")], false),
         ] {
-            let mut terminal = Terminal::new(writer.try_clone().unwrap().into()).unwrap();
+            let mut terminal = Terminal::new(master()).unwrap();
             let at = |millis| begun + Duration::from_millis(millis);
             let ended = presses.iter().map(|(millis, keys)| terminal.typed(keys.as_bytes(), at(*millis))).last();
             assert_eq!(ended, Some(ends), "{presses:?}");

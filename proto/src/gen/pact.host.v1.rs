@@ -242,9 +242,6 @@ pub struct Ended {
     /// What of the session's control group the line met.
     #[prost(message, optional, tag = "3")]
     pub met: ::core::option::Option<Met>,
-    /// Bytes that were typed on its terminal and read by nobody.
-    #[prost(uint32, tag = "4")]
-    pub unread: u32,
 }
 /// Limits of a control group, as its kernel counts.
 #[allow(clippy::all)]

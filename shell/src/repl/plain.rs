@@ -63,7 +63,7 @@ impl Plain {
     /// What is typed of the next line, as far as it is known here.
     /// The next line begins with this.
     pub(super) fn begin_with(&mut self, begun: String) {
-        self.read.extend(begun.into_bytes());
+        self.read = begun.into_bytes();
     }
 
     pub(super) fn begun(&self) -> &[u8] {

@@ -39,7 +39,7 @@ fn cases() -> Vec<Case> {
     let rows = text.lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
     let columns = |row: &str| {
         let part = |from: usize, to: usize| row.get(from..to.min(row.len())).unwrap_or_default().trim().to_owned();
-        Case { state: part(0, 12), keys: part(12, 22), effect: part(22, 62), outcome: part(62, 200) }
+        Case { state: part(0, 12), keys: part(12, 24), effect: part(24, 62), outcome: part(62, 200) }
     };
     rows.map(columns).collect()
 }
@@ -212,6 +212,8 @@ impl Place<'_> {
         let is_let_go = |process: &String| !process.contains("/var/log/stuck/");
         until("its processes to be gone", || !programs(self.node.agent_pid(), "").iter().any(is_let_go));
         let records = self.node.records();
+        // Typed to a program that hears nothing, and to nobody else.
+        assert!(!records.iter().any(|r| r.contains(" LINE ") && r.ends_with("] ls")), "{records:#?}");
         if case.outcome != "-" {
             // The first line of the session is the case's own.
             let outcomes = records.iter().filter(|record| record.contains(" OUTCOME ")).skip(self.outcomes);

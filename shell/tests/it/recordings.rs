@@ -69,6 +69,13 @@ fn a_terminal_is_recorded_and_played_at_the_node_and_from_a_workstation() {
         assert!(time >= before && ["o", "r"].contains(&kind.as_str()), "{row}");
         before = time;
     }
+    // What others saw is for who operates the node.
+    for account in [Account::Bob, Account::Root] {
+        let said = node.once(account, &format!("log play {line}"));
+        assert!(said.stderr.contains("is not yours") && said.code == Some(1) && said.stdout.is_empty(), "{said:?}");
+    }
+    let carol = Workstation::of(&site, "carol@example.org", &["pact-platform-admin"]);
+    assert_eq!(carol.run(&["exec", "node042", "--", "log", "play", &line]).0, cast);
     // What has no recording says so; the journal says where they are.
     let said = node.once(Account::Alice, &format!("log play {}", number(&log, "SESSION", "prompt as")));
     assert!(said.stderr.contains("is about no line") && said.code == Some(1), "{said:?}");
