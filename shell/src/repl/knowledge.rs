@@ -315,7 +315,7 @@ pub(super) mod tests {
             ("dme", Some("dmesg")),
             ("una", Some("uname")),
             ("hel", Some("help")),
-            ("hea", None),
+            ("hea", Some("health")),
             ("sh", None),
             ("d", None),
         ] {

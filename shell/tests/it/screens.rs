@@ -2,7 +2,7 @@
 //! bash, on terminals of one size. What can be the same is the same, cursor and all.
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pact_xtask::interrupt::Interrupt;
 use pact_xtask::tmux::{Seen, Tmux};
@@ -97,6 +97,25 @@ fn alike(panes: &[&Pane], step: &str, there: impl Fn(&Seen) -> bool) {
     }
 }
 
+/// Presses keys again and again, until all see the same, and something that `there` says.
+fn pressed(panes: &[&Pane], keys: &[&str], step: &str, there: impl Fn(&Seen) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        for pane in panes {
+            pane.keys(keys);
+        }
+        let until = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < until {
+            let seen: Vec<_> = panes.iter().map(|pane| pane.seen()).collect();
+            if seen.iter().all(|one| *one == seen[0] && there(one)) {
+                return;
+            }
+        }
+        let seen: Vec<_> = panes.iter().map(|pane| pane.seen()).collect();
+        assert!(Instant::now() < deadline, "{step}: the screens differ:\n{seen:#?}");
+    }
+}
+
 /// A log of many lines, some of them wide, coloured or combined.
 fn log() -> String {
     let line = |number: u32| match number % 10 {
@@ -139,12 +158,14 @@ fn less_looks_as_it_does_under_bash() {
             for pane in &panes {
                 pane.0.resize(rows, columns).unwrap();
             }
-            let filled = move |seen: &Seen| seen.rows.len() == usize::from(rows) && seen.cursor.contains("other 1");
-            alike(&all, "another size", filled);
+            // Drawn anew from the first line, and all of it: what a terminal made of the old lines is gone then.
+            let first = |seen: &Seen| seen.rows.first().is_some_and(|row| row.contains("1: the node says something"));
+            let filled = |seen: &Seen| seen.rows.len() == usize::from(rows) && seen.cursor.contains("other 1");
+            pressed(&all, &["g", "C-l"], "another size", |seen| filled(seen) && first(seen));
         }
         each(&["-l", "/漢字"]);
         each(&["Enter"]);
-        alike(&all, "a search", shows("漢字"));
+        alike(&all, "a search", |seen| seen.rows.first().is_some_and(|row| row.contains("3: 漢字")));
         each(&["G"]);
         alike(&all, "the end", last("(END)"));
         if line.starts_with("less") {
