@@ -87,29 +87,27 @@ impl Allowance {
     }
 }
 
-/// Passes on what comes out of both pipes until their ends.
+/// Passes on what comes out of both pipes until their ends. A terminal is one, and has no other.
 pub(super) async fn drain(
     stdout: pipe::Receiver,
     stderr: Option<pipe::Receiver>,
     (out, allowance, keeper): (&Outbound, &Allowance, &Keeper),
 ) -> (Passed, Passed) {
-    let (mut stdout, mut stderr) = (Draining::of(Stream::Out, Some(stdout)), Draining::of(Stream::Err, stderr));
+    let is_terminal = stderr.is_none();
+    let mut stdout = Draining::of(Stream::Out, Some(stdout), is_terminal);
+    let mut stderr = Draining::of(Stream::Err, stderr, false);
     while !(stdout.is_over() && stderr.is_over()) {
         // A complaint comes before what is written after it: a program that writes both in turn is read in turn.
-        let piece = tokio::select! {
+        let from = tokio::select! {
             biased;
-            piece = stderr.read(), if !stderr.is_over() => (Stream::Err, piece),
-            piece = stdout.read(), if !stdout.is_over() => (Stream::Out, piece),
+            () = stderr.read(), if !stderr.is_over() => Stream::Err,
+            () = stdout.read(), if !stdout.is_over() => Stream::Out,
         };
-        let pieces = match piece {
-            (Stream::Err, piece) => [piece, None],
-            (Stream::Out, piece) => [stderr.read_now(), piece],
-        };
-        for (from, piece) in [&mut stderr, &mut stdout].into_iter().zip(pieces) {
-            if let Some(piece) = piece {
-                from.pass(piece, out, allowance, keeper).await;
-            }
+        if from == Stream::Out {
+            stderr.read_now();
         }
+        stderr.pass(out, allowance, keeper).await;
+        stdout.pass(out, allowance, keeper).await;
     }
     (stdout.passed, stderr.passed)
 }
@@ -119,15 +117,21 @@ struct Draining {
     stream: Stream,
     /// None at its end.
     pipe: Option<pipe::Receiver>,
+    /// A terminal gives a line or a few at a time; what has come meanwhile is one message with it.
+    is_terminal: bool,
+    piece: Vec<u8>,
+    /// So much of the piece is to be passed on.
+    length: usize,
     seen: Seen,
     /// What became of it, as far as it is over.
     passed: Passed,
 }
 
 impl Draining {
-    fn of(stream: Stream, pipe: Option<pipe::Receiver>) -> Self {
-        let mut draining =
-            Self { stream, pipe, seen: Seen::default(), passed: Ok((Written::default(), Drained::Whole)) };
+    fn of(stream: Stream, pipe: Option<pipe::Receiver>, is_terminal: bool) -> Self {
+        let passed = Ok((Written::default(), Drained::Whole));
+        let (piece, seen) = (vec![0; PIECE], Seen::default());
+        let mut draining = Self { stream, pipe, is_terminal, piece, length: 0, seen, passed };
         if draining.pipe.is_none() {
             draining.end(Ok(Drained::Whole));
         }
@@ -144,63 +148,55 @@ impl Draining {
         self.passed = how.map(|how| (seen.written(how == Drained::Whole), how));
     }
 
-    /// The next piece; none at the end. Nothing is lost when this is dropped before it is ready.
-    async fn read(&mut self) -> Option<Vec<u8>> {
-        let Some(pipe) = &mut self.pipe else { return None };
-        let mut piece = vec![0; PIECE];
-        match read(pipe, &mut piece).await {
+    /// Waits for the next piece, or the end. Nothing is lost when this is dropped before it is ready.
+    async fn read(&mut self) {
+        let Some(pipe) = &mut self.pipe else { return };
+        match pipe.read(&mut self.piece).await {
             Ok(0) => self.end(Ok(Drained::Whole)),
-            Ok(length) => {
-                piece.truncate(length);
-                return Some(piece);
-            }
+            // How Linux says that nobody has the other end of a terminal.
+            Err(error) if error.raw_os_error() == Some(EIO) => self.end(Ok(Drained::Whole)),
             Err(error) => self.end(Err(error)),
+            Ok(length) => {
+                self.length = length;
+                while self.is_terminal && self.length < PIECE && self.read_more() {}
+            }
         }
-        None
     }
 
-    /// What has come already.
-    fn read_now(&mut self) -> Option<Vec<u8>> {
-        let mut piece = vec![0; PIECE];
-        // Its end, and what is wrong with it, whoever waits for it is told.
-        let length = rustix::io::read(self.pipe.as_ref()?.as_fd(), &mut piece).ok().filter(|length| *length > 0)?;
-        piece.truncate(length);
-        Some(piece)
+    /// Takes what has come already.
+    fn read_now(&mut self) {
+        if self.length == 0 {
+            self.read_more();
+        }
     }
 
-    async fn pass(&mut self, mut piece: Vec<u8>, out: &Outbound, allowance: &Allowance, keeper: &Keeper) {
-        let read = piece.len();
+    /// Asked of the kernel itself: the runtime thinks after a short read that there is no more. What a stream says of its
+    /// end, whoever waits for it is told.
+    fn read_more(&mut self) -> bool {
+        let Some(pipe) = &self.pipe else { return false };
+        let more = rustix::io::read(pipe.as_fd(), &mut self.piece[self.length..]).unwrap_or(0);
+        self.length += more;
+        more > 0
+    }
+
+    /// Passes on what was read.
+    async fn pass(&mut self, out: &Outbound, allowance: &Allowance, keeper: &Keeper) {
+        let read = std::mem::take(&mut self.length);
+        if read == 0 {
+            return;
+        }
         let allowed = allowance.take(read);
-        piece.truncate(allowed);
-        self.seen.add(&piece);
-        if allowed > 0 && out.send(self.stream.message(piece.clone())).await == Err(ClientGone) {
+        let piece = &self.piece[..allowed];
+        self.seen.add(piece);
+        if allowed > 0 && out.send(self.stream.message(piece.to_vec())).await == Err(ClientGone) {
             return self.end(Ok(Drained::ClientGone));
         }
         // Behind the client: it does not wait for the disk.
-        keeper.keep(self.stream, &piece).await;
+        keeper.keep(self.stream, piece).await;
         if allowed < read {
             self.end(Ok(Drained::OverLimit));
         }
     }
-}
-
-/// As much as there is; nothing at the end.
-async fn read(pipe: &mut pipe::Receiver, piece: &mut [u8]) -> std::io::Result<usize> {
-    let mut length = match pipe.read(piece).await {
-        // How Linux says that nobody has the other end of a terminal.
-        Err(error) if error.raw_os_error() == Some(EIO) => 0,
-        read => read?,
-    };
-    // A terminal gives a line or a few at a time; what has come meanwhile is one message with it.
-    while length > 0 && length < piece.len() {
-        // Asked of the kernel itself: the runtime thinks after a short read that there is no more.
-        match rustix::io::read(pipe.as_fd(), &mut piece[length..]) {
-            // What it says of its end it says again.
-            Ok(0) | Err(_) => break,
-            Ok(more) => length += more,
-        }
-    }
-    Ok(length)
 }
 
 /// Counts and hashes.

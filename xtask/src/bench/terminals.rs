@@ -141,9 +141,13 @@ impl Far<'_> {
             self.interrupt.check()?;
             ours.send(CTRL_L)?;
             let prompt = format!("pact:{NAME}> ");
-            until(&mut ours, "a prompt", |terminal| is_prompt(terminal, &prompt, 0))?;
+            until(&mut ours, "an empty screen", |terminal| {
+                terminal.screen().cursor_position().0 == 0 && is_prompt(terminal, &prompt, 0)
+            })?;
             ours.send(b"tail -f /etc/hostname\r")?;
-            until(&mut ours, "the file", |terminal| terminal.screen().cursor_position().0 > 1)?;
+            until(&mut ours, "the file", |terminal| {
+                terminal.screen().cursor_position() == (2, 0) && !terminal.row(1).trim().is_empty()
+            })?;
             let begun = Instant::now();
             ours.send(CTRL_C)?;
             until(&mut ours, "the next prompt", |terminal| is_prompt(terminal, &prompt, 2))?;
