@@ -30,6 +30,8 @@ pub(crate) use sealed::Key;
 /// What is drawn is kept in memory for so long, or until there is so much of it.
 const SOON: Duration = Duration::from_secs(1);
 const MUCH: usize = 16 * 1024;
+/// How long a disk may take for the end of one.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Pieces that wait to be written down.
 const PLACES: usize = 16;
 /// How often is looked what is too old.
@@ -261,11 +263,14 @@ impl Recording {
     /// The line is over: all of it is on the disk, or why not.
     pub(crate) async fn finish(mut self) -> Result<(), String> {
         // One that has ended by itself says why below.
-        let _ended = self.happened.send(Happened::End).await;
-        match self.made.take() {
-            Some(made) => reason(made.await).map_or(Ok(()), Err),
-            None => Ok(()),
-        }
+        let ended = async {
+            let _ended = self.happened.send(Happened::End).await;
+            match self.made.take() {
+                Some(made) => reason(made.await).map_or(Ok(()), Err),
+                None => Ok(()),
+            }
+        };
+        timeout(PATIENCE, ended).await.unwrap_or_else(|_| Err("its disk does not answer".to_owned()))
     }
 }
 

@@ -17,6 +17,8 @@ use crate::signals::{Heard, Resizes, Signals};
 use crate::streams::{Input, Output, Streams};
 use crate::terminal::{self, Raw};
 
+/// More than an agent gives credit for cannot be unread.
+const MOST_KEYS: usize = 256 * 1024;
 /// How long a terminal may take for what brings it back, when the session is over.
 const GONE: Duration = Duration::from_secs(1);
 
@@ -70,6 +72,8 @@ pub(crate) struct Engine {
     pub(crate) reached: u64,
     /// Keys that a program which had the terminal did not read.
     unread: Vec<u8>,
+    /// What the right prompt is to show from now on, where that was said meanwhile.
+    pub(crate) marks: Option<Vec<String>>,
 }
 
 /// One line on its way.
@@ -80,8 +84,9 @@ struct Running<'a> {
     input: Option<Input>,
     /// Its program draws on the terminal.
     raw: Option<Raw>,
-    /// What was typed on it and sent.
+    /// What was typed on it and sent, as far as it may come back; and how much was typed before that.
     keys: Vec<u8>,
+    keys_before: u64,
     /// The agent wants it.
     wanted: bool,
     credit: usize,
@@ -115,6 +120,7 @@ impl Engine {
             style,
             reached: 0,
             unread: Vec::new(),
+            marks: None,
         })
     }
 
@@ -138,6 +144,7 @@ impl Engine {
             input,
             raw: None,
             keys: Vec::new(),
+            keys_before: 0,
             wanted: false,
             credit: 0,
             interrupted: false,
@@ -249,8 +256,7 @@ impl Engine {
                 return Ok(Some(Ended::Refused(refusal.code)));
             }
             Event::Exit(Exit { code, failure, stdin_read, .. }) => {
-                let read = usize::try_from(stdin_read).unwrap_or(usize::MAX).min(running.keys.len());
-                self.unread.extend(running.keys.drain(read..));
+                self.unread.extend(running.unread(stdin_read));
                 self.out.is_text_again();
                 if let Some(failure) = failure {
                     self.say_beside(&format!("pact: {}\n", escape(failure.as_bytes())));
@@ -258,8 +264,10 @@ impl Engine {
                 return Ok(Some(Ended::Ran { code, interrupted: running.interrupted }));
             }
             Event::Notice(text) => self.say_beside(&format!("pact: {}\n", escape(text.as_bytes()))),
-            // Names and marks are for the next prompt; the agent sends them again there.
-            Event::Context(_) | Event::Candidates { .. } | Event::Marks(_) => {}
+            // Said as the line was sent, for the next prompt.
+            Event::Marks(marks) => self.marks = Some(marks),
+            // Of a question that nobody waits for any more.
+            Event::Context(_) | Event::Candidates { .. } => {}
         }
         Ok(None)
     }
@@ -275,7 +283,7 @@ impl Engine {
         } else {
             running.credit = running.credit.saturating_sub(piece.len());
             if running.raw.is_some() {
-                running.keys.extend_from_slice(&piece);
+                running.keep_keys(&piece);
             }
             self.session.outgoing.stdin(piece).await?;
         }
@@ -312,6 +320,21 @@ impl Engine {
 }
 
 impl Running<'_> {
+    fn keep_keys(&mut self, piece: &[u8]) {
+        self.keys.extend_from_slice(piece);
+        if self.keys.len() > 2 * MOST_KEYS {
+            let old = self.keys.len() - MOST_KEYS;
+            self.keys.drain(..old);
+            self.keys_before += old as u64;
+        }
+    }
+
+    /// What comes back of the keys, where so many were read.
+    fn unread(&mut self, read: u64) -> Vec<u8> {
+        let read = usize::try_from(read.saturating_sub(self.keys_before)).unwrap_or(usize::MAX);
+        self.keys.split_off(read.min(self.keys.len()))
+    }
+
     /// How much input may be read and sent now.
     fn room(&self) -> usize {
         if self.wanted && self.input.is_some() { self.credit.min(INPUT_PIECE) } else { 0 }

@@ -190,7 +190,11 @@ impl Repl<'_> {
         }
         line.truncate(cut::MOST_SENT);
         let leaves = leaves(&line);
-        Ok(match self.engine.run(LineForm::Text(line), Reads::Nothing).await? {
+        let ended = self.engine.run(LineForm::Text(line), Reads::Nothing).await?;
+        if let Some(marks) = self.engine.marks.take() {
+            self.prompt.mark(marks);
+        }
+        Ok(match ended {
             Ended::Ran { code: 0, .. } if leaves => Some(0),
             Ended::Ran { interrupted: true, .. } => {
                 // A terminal that edits lines has shown the keys itself.

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::termios::tcgetattr;
 use tempfile::TempDir;
@@ -19,7 +19,6 @@ const SETTINGS: &str = "set -g status off\nset -g default-terminal screen-256col
                         set -g remain-on-exit on\nset -g history-limit 0\n";
 /// What every program in it finds as its terminal.
 const TERM: &str = "screen-256color";
-const PACE: Duration = Duration::from_millis(10);
 
 /// A server with one pane.
 pub struct Tmux {
@@ -113,8 +112,6 @@ impl Tmux {
             if Instant::now() >= deadline {
                 return Ok(false);
             }
-            // There is nothing to wait for at tmux's: it is asked again.
-            std::thread::sleep(PACE);
         }
     }
 

@@ -4,7 +4,6 @@
 //! host that waits for a file system is ended, and the next line gets another one.
 //! **Not here:** what the client knows by itself: programs, commands, their options and values.
 
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use pact_proto::grammar::at_cursor;
@@ -12,10 +11,9 @@ use pact_proto::model::LineId;
 use pact_proto::wire::host::List;
 use pact_proto::wire::v1::server_message::Kind as Reply;
 use pact_proto::wire::v1::{Candidate, Candidates, Complete};
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe;
 use tokio::time::timeout;
 
+use super::expansion::{lists, read};
 use super::{Over, Session};
 
 /// Who waits longer has typed on.
@@ -69,11 +67,11 @@ impl Session<'_> {
         let (program, path) = (wanted.program.clone(), wanted.path.clone().into_bytes());
         let host = self.host().await.ok()?;
         let paths = host.list(List { line_id, program, path, most: MOST }).await.ok()?;
-        let bytes = read(paths).await.ok()?;
+        let bytes = read(paths, MOST_BYTES).await.ok()?;
         // The host can take the next line only when this is over.
         let _over = host.ended(LineId(line_id)).await;
-        let paths = bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-        Some(paths.map(|path| [wanted.before.as_bytes(), path].concat()).collect())
+        let paths = lists(&bytes, 1).ok()?.pop()?;
+        Some(paths.iter().map(|path| [wanted.before.as_bytes(), path].concat()).collect())
     }
 }
 
@@ -83,10 +81,4 @@ struct Wanted {
     /// What stands before it in its word, as in `--file=`.
     before: String,
     path: String,
-}
-
-async fn read(paths: OwnedFd) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    pipe::Receiver::from_owned_fd(paths)?.take(MOST_BYTES).read_to_end(&mut bytes).await?;
-    Ok(bytes)
 }

@@ -70,21 +70,22 @@ impl Session<'_> {
         let most = u32::try_from(MAX_WORDS).unwrap_or(u32::MAX);
         let host = self.host().await?;
         let names = host.expand(Expand { line_id: id.0, program, patterns, most }).await;
-        let bytes = read(names.map_err(|error| error.to_string())?).await;
+        let bytes = read(names.map_err(|error| error.to_string())?, MOST_BYTES).await;
         // The host can take the line itself only when this is over.
         let _over = host.ended(id).await;
         lists(&bytes.map_err(|error| format!("files: {error}"))?, count)
     }
 }
 
-async fn read(names: OwnedFd) -> std::io::Result<Vec<u8>> {
+/// What a stage of the host found; at most so many bytes.
+pub(super) async fn read(names: OwnedFd, most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    pipe::Receiver::from_owned_fd(names)?.take(MOST_BYTES).read_to_end(&mut bytes).await?;
+    pipe::Receiver::from_owned_fd(names)?.take(most).read_to_end(&mut bytes).await?;
     Ok(bytes)
 }
 
 /// Names, each ended by NUL, and an empty one after each pattern.
-fn lists(bytes: &[u8], count: usize) -> Result<Vec<Vec<Vec<u8>>>, String> {
+pub(super) fn lists(bytes: &[u8], count: usize) -> Result<Vec<Vec<Vec<u8>>>, String> {
     let mut lists = vec![Vec::new()];
     for name in bytes.split_inclusive(|byte| *byte == 0) {
         match name {

@@ -31,7 +31,7 @@ use super::running::{Bounds, Running};
 use super::streams::Streams;
 use crate::link::{Ends, Host};
 use crate::recording::{Recording, RecordingError};
-use pact_session::{ClientGone, Outbound};
+use pact_session::{ClientGone, Outbound, Size};
 
 /// A host opens what a program may read before it starts it; a dead network file system answers never.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -56,9 +56,11 @@ impl Session<'_> {
             (None, []) => failed(0, "the line is empty"),
             (Some(answer), []) => self.say(id, answer, inbound).await,
             (answer, _) => {
-                let recording = match self.recording(id, &line, inbound).await {
-                    Ok(recording) => recording,
-                    Err(error) => return failed(line::stages(&line), &format!("recording: {error}")),
+                let size = inbound.size();
+                let recording = match attended(self.recording(id, &line, size), inbound, Some(START_PATIENCE)).await {
+                    Ok(Ok(recording)) => recording,
+                    Ok(Err(error)) => return failed(line::stages(&line), &format!("recording: {error}")),
+                    Err(cut) => return cut_short(cut, line::stages(&line)),
                 };
                 self.programs(id, &line, answer, recording, inbound).await
             }
@@ -113,9 +115,9 @@ impl Session<'_> {
         &self,
         id: LineId,
         line: &Permitted,
-        inbound: &Inbound,
+        size: Option<Size>,
     ) -> Result<Option<Recording>, RecordingError> {
-        let size = inbound.size().filter(|_| self.has_terminal && draws(line) && !line.line().is_paged());
+        let size = size.filter(|_| self.has_terminal && draws(line) && !line.line().is_paged());
         let Some(size) = size else { return Ok(None) };
         let terminal = self.environment.iter().find_map(|pair| pair.strip_prefix("TERM=")).unwrap_or_default();
         self.node.recordings.begin((self.id, id), size, terminal).await
@@ -201,7 +203,11 @@ impl Session<'_> {
         });
         let streams = match streams {
             Ok(streams) => streams,
-            Err(error) => return failed(stages, &error.to_string()),
+            Err(error) => {
+                // Its programs run, and nobody hears them.
+                self.abandon_host().await;
+                return failed(stages, &error.to_string());
+            }
         };
         let limits = self.node.policy.limits();
         // Whoever sits before it ends it.
