@@ -9,6 +9,7 @@ pub mod grammar;
 pub mod model;
 pub mod nodeset;
 pub mod program;
+pub mod resume;
 pub mod toml;
 pub mod view;
 

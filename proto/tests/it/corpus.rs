@@ -7,11 +7,12 @@ use crate::fuzzed;
 type Check = fn(&[u8]);
 
 /// Each folder of the corpus, and what must hold of the files in it.
-const TARGETS: [(&str, Check); 4] = [
+const TARGETS: [(&str, Check); 5] = [
     ("grammar", fuzzed::grammar),
     ("program", fuzzed::program),
     ("entry", fuzzed::entry),
     ("pattern", fuzzed::pattern),
+    ("frame", fuzzed::frame),
 ];
 
 fn corpus() -> PathBuf {

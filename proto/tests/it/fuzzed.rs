@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use pact_proto::grammar::{self, Argv, Component, Head, Line, Pattern};
 use pact_proto::model::Entry;
 use pact_proto::program::{Program, Schema};
+use pact_proto::resume::Frame;
 use pact_proto::view::{self, Style};
 
 /// As a line: it is read or refused, and what was read prints as a line that reads the same.
@@ -91,5 +92,17 @@ pub(crate) fn pattern(bytes: &[u8]) {
                 assert!(!(matcher.matches(name) && name.starts_with('.') && !typed.contains(&b'.')));
             }
         }
+    }
+}
+
+/// As the beginning of what a connection says: a frame is written as it was read, and half of one is none.
+pub(crate) fn frame(bytes: &[u8]) {
+    let Ok(Some(frame)) = Frame::read(bytes) else { return };
+    let mut written = Vec::new();
+    frame.put(&mut written);
+    assert_eq!(written.len(), frame.size());
+    assert!(bytes.starts_with(&written), "{frame:?}");
+    for end in 0..written.len() {
+        assert_eq!(Frame::read(&bytes[..end]), Ok(None), "{frame:?}");
     }
 }

@@ -11,15 +11,16 @@ use crate::root;
 use crate::run::output_of;
 
 /// Everything that a crate may depend on. What tests need beside that is their own.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("pact-proto", &[]),
     ("pact-policy", &["pact-proto"]),
-    ("pact-client", &["pact-proto"]),
+    ("pact-client", &["pact-proto", "pact-resume"]),
     ("pact-shell", &["pact-client", "pact-proto"]),
     ("pact-files", &[]),
+    ("pact-resume", &["pact-proto"]),
     ("pact-session", &["pact-policy", "pact-proto"]),
-    ("pact-agent", &["pact-files", "pact-policy", "pact-proto", "pact-session"]),
-    ("pact-journal", &["pact-files", "pact-policy", "pact-proto", "pact-session"]),
+    ("pact-agent", &["pact-files", "pact-policy", "pact-proto", "pact-resume", "pact-session"]),
+    ("pact-journal", &["pact-files", "pact-policy", "pact-proto", "pact-resume", "pact-session"]),
     ("pact-xtask", &["pact-proto"]),
 ];
 

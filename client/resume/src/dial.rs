@@ -1,0 +1,94 @@
+//! The side that connects, and connects again.
+
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::PATIENCE;
+use crate::link::{Ended, Link};
+use crate::stream::Stream;
+
+/// How long one try may take to connect, and then to be answered.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// Between two tries.
+const SOONEST: Duration = Duration::from_millis(100);
+const LATEST: Duration = Duration::from_secs(1);
+
+/// How the other side is reached.
+pub trait Dial: Send + Sync + 'static {
+    /// What it is reached by.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Connects, with the same key each time. `Unsupported` says that no later try is of use.
+    fn dial(&self) -> impl Future<Output = io::Result<Self::Io>> + Send;
+}
+
+/// How a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A connection carries it.
+    Carried,
+    /// Its connection is gone, and another one is tried.
+    Broken,
+}
+
+/// Begins a stream on a connection that is there, and carries it by later ones. `number` is used once under a key. The
+/// stream's end comes when it cannot be carried any more; whoever drops the near end ends it.
+pub fn open<D: Dial>(dial: D, number: u64, io: D::Io) -> (DuplexStream, watch::Receiver<State>) {
+    let (stream, near) = Stream::new();
+    let (state, told) = watch::channel(State::Carried);
+    tokio::spawn(carry(stream, dial, number, Link::first(io, Some(number)), state));
+    (near, told)
+}
+
+async fn carry<D: Dial>(mut stream: Stream, dial: D, number: u64, mut link: Link<D::Io>, state: watch::Sender<State>) {
+    loop {
+        match link.carry(&mut stream).await {
+            Ended::Broken => {}
+            Ended::Resumed => continue,
+            Ended::Over => return,
+            Ended::Done => return link.close().await,
+        }
+        // Closed now, so that whoever waits at its other end hears it.
+        drop(link);
+        state.send_replace(State::Broken);
+        link = match timeout(PATIENCE, again(&mut stream, &dial, number)).await {
+            Ok(Some(link)) => link,
+            Ok(None) | Err(_) => return,
+        };
+        state.send_replace(State::Carried);
+    }
+}
+
+/// Until a connection carries; none where no other will.
+async fn again<D: Dial>(stream: &mut Stream, dial: &D, number: u64) -> Option<Link<D::Io>> {
+    let mut pause = SOONEST;
+    loop {
+        let began = Instant::now();
+        let mut dialing = pin!(timeout(ATTEMPT, dial.dial()));
+        let dialed = tokio::select! {
+            dialed = dialing.as_mut() => dialed,
+            () = stream.given_up() => return None,
+        };
+        match dialed {
+            Ok(Ok(io)) => {
+                let mut link = Link::again(io, number, stream);
+                match timeout_at(began + 2 * ATTEMPT, link.carry(stream)).await {
+                    Ok(Ended::Resumed) => return Some(link),
+                    Ok(Ended::Over | Ended::Done) => return None,
+                    Ok(Ended::Broken) | Err(_) => {}
+                }
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::Unsupported => return None,
+            Ok(Err(_)) | Err(_) => {}
+        }
+        tokio::select! {
+            () = sleep(pause) => pause = (pause * 2).min(LATEST),
+            () = stream.given_up() => return None,
+        }
+    }
+}
