@@ -10,11 +10,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pact_policy::certificate::{Visitor, visitor};
+use pact_policy::certificate::{KeyThumbprint, Visitor, visitor};
+use pact_proto::resume;
+use pact_resume::Desk;
+use pact_session::OpenSessions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::node::Node;
 use crate::peer::{Caller, Who};
@@ -33,11 +37,15 @@ const MOST_HANDSHAKES: usize = 64;
 pub(crate) struct Door {
     listener: TcpListener,
     tls: TlsAcceptor,
+    desk: Arc<Streams>,
 }
+
+/// Whose connections may break and come again.
+type Streams = Desk<KeyThumbprint, TlsStream<TcpStream>>;
 
 impl Door {
     pub(crate) async fn open(address: SocketAddr, tls: TlsAcceptor) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls })
+        Ok(Self { listener: TcpListener::bind(address).await?, tls, desk: Arc::default() })
     }
 
     /// Where it is.
@@ -52,7 +60,8 @@ impl Door {
             let Ok(place) = Arc::clone(&handshakes).acquire_owned().await else { continue };
             match self.listener.accept().await {
                 Ok((stream, from)) => {
-                    drop(tokio::spawn(connection(Arc::clone(&node), self.tls.clone(), stream, from, place)));
+                    let (node, desk) = (Arc::clone(&node), Arc::clone(&self.desk));
+                    drop(tokio::spawn(connection(node, desk, self.tls.clone(), (stream, from), place)));
                 }
                 // Out of descriptors, most likely: those that are open end some day.
                 Err(_) => sleep(AGAIN).await,
@@ -63,23 +72,42 @@ impl Door {
 
 async fn connection(
     node: Arc<Node>,
+    desk: Arc<Streams>,
     tls: TlsAcceptor,
-    stream: TcpStream,
-    from: SocketAddr,
+    (stream, from): (TcpStream, SocketAddr),
     place: OwnedSemaphorePermit,
 ) {
     // Without it, a short line waits for the acknowledgement of the one before.
     let Ok(()) = stream.set_nodelay(true) else { return };
     let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await else { return };
-    let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let (_, handshake) = stream.get_ref();
+    let leaf = handshake.peer_certificates().and_then(<[_]>::first);
     // Machines have no sessions with a node.
     let Some(Ok(Visitor::Person(key))) = leaf.map(|leaf| visitor(leaf)) else { return };
-    drop(place);
+    let outlives = handshake.alpn_protocol() == Some(resume::ALPN);
+    let admitted = Arc::new(Notify::new());
+    let caller = Caller::Remote { key, from, admitted: Arc::clone(&admitted) };
+    let open = OpenSessions::default();
+    if outlives {
+        let Ok(Ok(Some(carrier))) = timeout(HANDSHAKE, desk.meet(key, stream)).await else { return };
+        drop(place);
+        let sessions = open.clone();
+        let (stream, carrying) = carrier.begin(async move || sessions.none().await);
+        let talking = serve::talk(&node, stream, caller, open, None);
+        serve_admitted(&node, key, &admitted, join(Box::pin(carrying), Box::pin(talking))).await;
+    } else {
+        drop(place);
+        let talking = serve::talk(&node, stream, caller, open, Some(serve::PING));
+        serve_admitted(&node, key, &admitted, talking).await;
+    }
+}
+
+/// A connection, as long as there is a place for it.
+async fn serve_admitted(node: &Node, key: KeyThumbprint, admitted: &Notify, talking: impl Future<Output = ()>) {
     let limits = node.policy.limits();
     let (of_key, on_node) = (2 * limits.sessions_per_user, 2 * limits.sessions_per_node);
     let Ok(_seat) = node.visitors.enter(&Who::Key(key), of_key, on_node) else { return };
-    let admitted = Arc::new(Notify::new());
-    let mut talking = pin!(serve::talk(&node, stream, Caller::Remote { key, from, admitted: Arc::clone(&admitted) }));
+    let mut talking = pin!(talking);
     let first = tokio::select! {
         () = talking.as_mut() => return,
         first = timeout(FIRST, admitted.notified()) => first,
@@ -87,4 +115,8 @@ async fn connection(
     if first.is_ok() {
         talking.await;
     }
+}
+
+async fn join(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    tokio::join!(one, other);
 }

@@ -15,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use nix::unistd::{Group, Uid, chown};
 use pact_proto::wire::v1::shell_server::{Shell, ShellServer};
 use pact_proto::wire::v1::{ClientMessage, ServerMessage};
+use pact_session::OpenSessions;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -39,7 +40,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 const WINDOW: u32 = 256 * 1024;
 
 /// A quiet connection is asked so often whether it is there, and has so long to answer.
-const PING: Duration = Duration::from_secs(10);
+pub(crate) const PING: Duration = Duration::from_secs(10);
 const PONG: Duration = Duration::from_secs(20);
 
 /// The socket cannot be opened.
@@ -145,21 +146,21 @@ async fn connection(node: Arc<Node>, stream: UnixStream) {
     // not listen. Before the account is looked up: while a directory service does not answer, callers pile up.
     let Ok(_seat) = node.connections.enter(&Who::Account(credentials.uid()), of_user, on_node) else { return };
     let caller = Caller::of(credentials).await;
-    talk(&node, stream, caller).await;
+    talk(&node, stream, caller, OpenSessions::default(), Some(PING)).await;
 }
 
-/// One connection, of whoever is known by it, to its end.
-pub(crate) async fn talk<S>(node: &Arc<Node>, stream: S, caller: Caller)
+/// One connection, of whoever is known by it, to its end. One that nothing else watches is asked whether it is there.
+pub(crate) async fn talk<S>(node: &Arc<Node>, stream: S, caller: Caller, open: OpenSessions, ping: Option<Duration>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = ShellServer::new(Service { node: Arc::clone(node), caller })
+    let service = ShellServer::new(Service { node: Arc::clone(node), caller, open })
         .max_decoding_message_size(LARGEST_MESSAGE)
         .max_encoding_message_size(LARGEST_ANSWER);
     // A connection that breaks ends its sessions; there is nobody left to tell.
     let _broken = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
-        .keep_alive_interval(PING)
+        .keep_alive_interval(ping)
         .keep_alive_timeout(PONG)
         .max_concurrent_streams(MOST_STREAMS)
         .initial_stream_window_size(WINDOW)
@@ -172,6 +173,7 @@ where
 struct Service {
     node: Arc<Node>,
     caller: Caller,
+    open: OpenSessions,
 }
 
 #[tonic::async_trait]
@@ -183,7 +185,11 @@ impl Shell for Service {
         request: Request<Streaming<ClientMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
         let (out, messages) = mpsc::channel(session::PLACES);
-        tokio::spawn(session::run(Arc::clone(&self.node), self.caller.clone(), request.into_inner(), out));
+        let (node, caller, open) = (Arc::clone(&self.node), self.caller.clone(), self.open.enter());
+        tokio::spawn(async move {
+            let _open = open;
+            session::run(node, caller, request.into_inner(), out).await;
+        });
         Ok(Response::new(ReceiverStream::new(messages)))
     }
 }

@@ -52,6 +52,10 @@ pub enum Event {
     Notice(String),
     /// What the right prompt shows.
     Marks(Vec<String>),
+    /// Not said by the agent: the connection is gone, and is made again for 30 s. What is said meanwhile waits.
+    Away,
+    /// Not said by the agent: the connection is there again.
+    Back,
 }
 
 /// What a terminal needs for prompt, colours, hints and completion.

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use pact_proto::wire::v1::access_client::AccessClient;
 use pact_proto::wire::v1::{ExchangeRequest, Grant, MembersRequest, Time};
+use pact_resume::State;
 use rustls::pki_types::ServerName;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tonic::transport::Channel;
 
-use crate::session::channel;
-use crate::tls::{Tls, resolve, server_name};
+use crate::session::{channel, channel_by};
+use crate::tls::Tls;
+use crate::way::{Way, server_name};
 use crate::{ClientError, Place};
 
 /// A journal gives tickets for so many nodes at once.
@@ -25,10 +28,21 @@ const LARGEST_MESSAGE: usize = 64 << 20;
 #[derive(Clone)]
 pub struct Journal {
     channel: Channel,
+    way: Way,
+    state: watch::Sender<State>,
     tls: Tls,
     place: Place,
     token: Arc<str>,
     patience: Duration,
+}
+
+/// A connection that outlives its sockets.
+pub(crate) struct Reached {
+    pub(crate) channel: Channel,
+    /// How it is, where it may break and come again.
+    pub(crate) state: Option<watch::Receiver<State>>,
+    /// Where it is connected to again, and where tickets are renewed.
+    pub(crate) ports: Vec<u16>,
 }
 
 /// What opens a session, and where.
@@ -53,17 +67,19 @@ pub struct NoWay {
 }
 
 impl Journal {
-    /// Connects to `host:port`.
+    /// Connects to `host:port`. What is asked later connects again where that is necessary.
     pub async fn connect(endpoint: &str, token: &str, tls: Tls, patience: Duration) -> Result<Self, ClientError> {
         let place = Place::Journal { endpoint: endpoint.to_owned(), address: None };
-        let addresses = resolve(&place, endpoint)?;
-        let place = Place::Journal { endpoint: endpoint.to_owned(), address: addresses.first().copied() };
         let name = server_name(endpoint);
         let name = name.ok_or_else(|| ClientError::Endpoint(endpoint.to_owned()))?;
+        let mut way = Way::to(tls.clone(), place, endpoint, name)?;
+        let place = Place::Journal { endpoint: endpoint.to_owned(), address: way.address() };
+        way.place = place.clone();
+        let state = watch::Sender::new(State::Carried);
         let late = |_| ClientError::Silent { place: place.clone(), after: patience };
-        let stream = timeout(patience, tls.connect(&place, &addresses, name)).await.map_err(late)??;
-        let channel = channel(stream, &place).await?;
-        Ok(Self { channel, tls, place, token: token.into(), patience })
+        let stream = timeout(patience, way.walk(state.clone())).await.map_err(late)??;
+        let channel = channel_by(way.clone(), stream, state.clone()).await?;
+        Ok(Self { channel, way, state, tls, place, token: token.into(), patience })
     }
 
     /// Tickets for nodes, in their order.
@@ -112,20 +128,19 @@ impl Journal {
         error
     }
 
-    /// The connection itself, for a session with the journal.
-    pub(crate) fn channel(&self) -> Channel {
-        self.channel.clone()
-    }
-
-    /// A connection to the node of a ticket.
-    pub(crate) async fn reach(&self, ticket: &Ticket) -> Result<Channel, ClientError> {
-        let Place::Node { name, address } = &ticket.place else { return Ok(self.channel()) };
-        let addresses = resolve(&ticket.place, address)?;
-        let name = ServerName::try_from(name.clone()).map_err(|_| ClientError::Endpoint(name.clone()))?;
+    /// What carries a session with whom the ticket is for.
+    pub(crate) async fn reach(&self, ticket: &Ticket) -> Result<Reached, ClientError> {
+        let mut ports: Vec<_> = self.way.ports().collect();
+        let Place::Node { name, address } = &ticket.place else {
+            return Ok(Reached { channel: self.channel.clone(), state: Some(self.state.subscribe()), ports });
+        };
+        let server = ServerName::try_from(name.clone()).map_err(|_| ClientError::Endpoint(name.clone()))?;
+        let way = Way::to(self.tls.clone(), ticket.place.clone(), address, server)?;
+        ports.extend(way.ports());
+        let (sender, state) = watch::channel(State::Carried);
         let late = |_| ClientError::Silent { place: ticket.place.clone(), after: self.patience };
-        let connecting = self.tls.connect(&ticket.place, &addresses, name);
-        let stream = timeout(self.patience, connecting).await.map_err(late)??;
-        channel(stream, &ticket.place).await
+        let stream = timeout(self.patience, way.walk(sender)).await.map_err(late)??;
+        Ok(Reached { channel: channel(stream, &ticket.place).await?, state: Some(state), ports })
     }
 
     /// The same ticket, for another while.

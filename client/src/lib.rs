@@ -14,6 +14,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod way;
 
 pub use endpoint::{Connected, Endpoint};
 pub use error::ClientError;
@@ -22,6 +23,9 @@ pub use journal::{Journal, NoWay, Ticket};
 pub use place::Place;
 pub use session::{Incoming, Kind, LineForm, OpenOptions, Outgoing, PATIENCE, Session, Terminal};
 pub use tls::{Tls, TlsError};
+
+/// How long a session with another machine outlives its connection.
+pub const AWAY: std::time::Duration = pact_resume::PATIENCE;
 
 /// One piece of standard input; a message holds at most 64 KiB.
 pub const INPUT_PIECE: usize = 32 * 1024;

@@ -10,14 +10,17 @@ use pact_proto::model::LineId;
 use pact_proto::wire::v1::client_message::Kind as Message;
 use pact_proto::wire::v1::shell_client::ShellClient;
 use pact_proto::wire::v1::{self, ClientMessage, OutputFormat, ServerMessage, SessionKind, SignalKind, line};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use pact_resume::State;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
+use crate::journal::Reached;
 use crate::settings::Output;
+use crate::way::Way;
 use crate::{ClientError, Connected, Context, Event, Journal, Place, Ticket};
 
 /// Messages on their way; what does not fit waits with its sender.
@@ -31,9 +34,6 @@ const LARGEST_MESSAGE: usize = 64 << 20;
 const WINDOW: u32 = 128 * 1024;
 /// A journal that gives only short tickets is not asked all the time.
 const SOONEST: Duration = Duration::from_secs(1);
-/// Another machine that is quiet is asked so often whether it is there, and has so long to answer.
-const PING: Duration = Duration::from_secs(10);
-const PONG: Duration = Duration::from_secs(20);
 /// How long a closed session may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -93,6 +93,8 @@ pub struct Session {
     pub outgoing: Outgoing,
     /// From the agent.
     pub incoming: Incoming,
+    /// The ports that a session with another machine connects to again when its connection breaks.
+    pub ports: Vec<u16>,
 }
 
 /// What is said to the agent.
@@ -107,13 +109,20 @@ pub struct Outgoing {
 pub struct Incoming {
     messages: Streaming<ServerMessage>,
     place: Place,
+    /// How the connection is, where it may break and come again.
+    state: Option<watch::Receiver<State>>,
+    is_away: bool,
 }
 
 impl Session {
     /// Opens one with the agent of this node, and waits for its first answer.
     pub async fn open(connected: Connected, options: &OpenOptions) -> Result<(Self, Context), ClientError> {
         let place = connected.place();
-        within(PATIENCE, &place, async { Self::begin(connected.channel().await?, &place, None, options).await }).await
+        let opening = async {
+            let reached = Reached { channel: connected.channel().await?, state: None, ports: Vec::new() };
+            Self::begin(reached, &place, None, options).await
+        };
+        within(PATIENCE, &place, opening).await
     }
 
     /// Opens one by a ticket, with a node or with the journal. While it is open, its ticket is renewed.
@@ -124,8 +133,8 @@ impl Session {
     ) -> Result<(Self, Context), ClientError> {
         let place = ticket.place.clone();
         let opening = async {
-            let channel = journal.reach(&ticket).await?;
-            Self::begin(channel, &place, Some(ticket.signed.clone()), options).await
+            let reached = journal.reach(&ticket).await?;
+            Self::begin(reached, &place, Some(ticket.signed.clone()), options).await
         };
         let (session, context) = Box::pin(within(journal.patience(), &place, opening)).await?;
         tokio::spawn(renew(journal.clone(), ticket, session.outgoing.messages.downgrade()));
@@ -133,7 +142,7 @@ impl Session {
     }
 
     async fn begin(
-        channel: Channel,
+        Reached { channel, state, ports }: Reached,
         place: &Place,
         ticket: Option<Vec<u8>>,
         options: &OpenOptions,
@@ -144,9 +153,9 @@ impl Session {
         outgoing.send(Message::Open(open)).await?;
         let mut client = ShellClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE);
         let messages = client.session(ReceiverStream::new(receiver)).await?.into_inner();
-        let mut incoming = Incoming { messages, place: place.clone() };
+        let mut incoming = Incoming { messages, place: place.clone(), state, is_away: false };
         match incoming.next().await? {
-            Event::Context(context) => Ok((Self { outgoing, incoming }, context)),
+            Event::Context(context) => Ok((Self { outgoing, incoming, ports }, context)),
             Event::Refused(refusal) => Err(ClientError::Refused(refusal)),
             Event::Accepted { .. }
             | Event::Stdout { .. }
@@ -155,7 +164,9 @@ impl Session {
             | Event::Exit(_)
             | Event::Candidates { .. }
             | Event::Notice(_)
-            | Event::Marks(_) => Err(ClientError::Protocol("a session begins with its context".to_owned())),
+            | Event::Marks(_)
+            | Event::Away
+            | Event::Back => Err(ClientError::Protocol("a session begins with its context".to_owned())),
         }
     }
 
@@ -211,18 +222,35 @@ where
         let stream = stream.take().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected));
         std::future::ready(stream)
     });
-    // The name is never looked up: the stream is there already.
-    let endpoint = tonic::transport::Endpoint::from_static("http://agent.pact");
-    let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
-    let endpoint = match place {
-        // The kernel tells of an agent that has gone, and one that waits for its disk is there.
-        Place::Socket(_) => endpoint,
-        Place::Node { .. } | Place::Journal { .. } => {
-            endpoint.http2_keep_alive_interval(PING).keep_alive_timeout(PONG).keep_alive_while_idle(true)
-        }
-    };
-    let connected = endpoint.connect_with_connector(connector).await;
+    let connected = http2().connect_with_connector(connector).await;
     connected.map_err(|error| ClientError::Unreachable { place: place.clone(), source: std::io::Error::other(error) })
+}
+
+/// The same, over one stream after the other: where one has ended, the next question begins another.
+pub(crate) async fn channel_by(
+    way: Way,
+    first: DuplexStream,
+    state: watch::Sender<State>,
+) -> Result<Channel, ClientError> {
+    let (place, mut first) = (way.place.clone(), Some(first));
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let (way, first, state) = (way.clone(), first.take(), state.clone());
+        async move {
+            let stream = match first {
+                Some(first) => first,
+                None => way.walk(state).await.map_err(std::io::Error::other)?,
+            };
+            Ok::<_, std::io::Error>(TokioIo::new(stream))
+        }
+    });
+    let connected = http2().connect_with_connector(connector).await;
+    connected.map_err(|error| ClientError::Unreachable { place, source: std::io::Error::other(error) })
+}
+
+/// Whether the other side is there, the kernel or the stream itself says. The name is never looked up.
+fn http2() -> tonic::transport::Endpoint {
+    let endpoint = tonic::transport::Endpoint::from_static("http://agent.pact");
+    endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW)
 }
 
 impl Outgoing {
@@ -286,15 +314,39 @@ impl Outgoing {
 impl Incoming {
     /// The next thing that the agent says. Nothing is lost when this is dropped before it is ready.
     pub async fn next(&mut self) -> Result<Event, ClientError> {
-        match self.messages.message().await? {
-            Some(message) => message.try_into(),
-            None => Err(ClientError::Lost),
+        tokio::select! {
+            biased;
+            message = self.messages.message() => match message? {
+                Some(message) => message.try_into(),
+                None => Err(ClientError::Lost),
+            },
+            event = changed(self.state.as_mut(), self.is_away) => {
+                self.is_away = event == Event::Away;
+                Ok(event)
+            }
         }
+    }
+
+    /// Where the other end is.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// What to say when the first answer to a line did not come within `PATIENCE`.
     pub fn silent(&self) -> ClientError {
         ClientError::Silent { place: self.place.clone(), after: PATIENCE }
+    }
+}
+
+/// What becomes of the connection, where that is something else than before.
+async fn changed(state: Option<&mut watch::Receiver<State>>, was_away: bool) -> Event {
+    let Some(state) = state else { return std::future::pending().await };
+    let differs = state.wait_for(|state| (*state == State::Broken) != was_away).await.is_ok();
+    match (differs, was_away) {
+        (true, true) => Event::Back,
+        (true, false) => Event::Away,
+        // The stream has ended, and so does the session.
+        (false, _) => std::future::pending().await,
     }
 }
 

@@ -4,10 +4,13 @@
 //! key is never written down and goes with the process.
 //! **Why:** what a person shows is a ticket, and a ticket names this key: whoever copies it has nothing.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use pact_proto::resume;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -17,12 +20,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::{ClientError, Place};
-
 /// Who this process is to machines of the site, and which site.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
+    /// How many streams were begun under its key.
+    streams: Arc<AtomicU64>,
 }
 
 /// Certificates or a key that cannot be used.
@@ -56,46 +59,26 @@ impl Tls {
             .with_protocol_versions(&[&version::TLS13])?
             .with_root_certificates(roots)
             .with_client_auth_cert(vec![certificate.der().clone()], key)?;
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self { config: Arc::new(config) })
+        config.alpn_protocols = vec![resume::ALPN.to_vec()];
+        Ok(Self { config: Arc::new(config), streams: Arc::default() })
     }
 
-    /// A stream to whoever is `name` at one of the addresses, tried one after the other.
+    /// A number that no stream under this key had before.
+    pub(crate) fn number(&self) -> u64 {
+        self.streams.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A connection to whoever is `name` at one of the addresses, tried one after the other.
     pub(crate) async fn connect(
         &self,
-        place: &Place,
         addresses: &[SocketAddr],
         name: ServerName<'static>,
-    ) -> Result<TlsStream<TcpStream>, ClientError> {
-        let unreachable = |source| ClientError::Unreachable { place: place.clone(), source };
-        let stream = TcpStream::connect(addresses).await.map_err(unreachable)?;
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(addresses).await?;
         // Without it, a short line waits for the acknowledgement of the one before.
-        stream.set_nodelay(true).map_err(unreachable)?;
-        let connected = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await;
-        connected.map_err(|error| {
-            let of_tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
-            match of_tls {
-                Some(rustls::Error::InvalidCertificate(why)) => {
-                    ClientError::Impostor { place: place.clone(), why: why.to_string() }
-                }
-                Some(_) | None => unreachable(error),
-            }
-        })
+        stream.set_nodelay(true)?;
+        TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await
     }
-}
-
-/// The addresses of `host:port`. May wait for a name server.
-pub(crate) fn resolve(place: &Place, endpoint: &str) -> Result<Vec<SocketAddr>, ClientError> {
-    let unreachable = |source| ClientError::Unreachable { place: place.clone(), source };
-    let found: Vec<_> = endpoint.to_socket_addrs().map_err(unreachable)?.collect();
-    if found.is_empty() { Err(unreachable(std::io::Error::other("its name has no address"))) } else { Ok(found) }
-}
-
-/// The host of `host:port` as a certificate names it.
-pub(crate) fn server_name(endpoint: &str) -> Option<ServerName<'static>> {
-    let (host, _) = endpoint.rsplit_once(':')?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    ServerName::try_from(host.to_owned()).ok()
 }
 
 fn roots(path: &Path) -> Result<RootCertStore, TlsError> {

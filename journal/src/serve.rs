@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what is not verified costs a bounded time and a bounded number of places; what is has few connections
 //! each, and persons together have fewer than nodes, so that no crowd keeps a node out. A machine that vanished is
-//! noticed within half a minute.
+//! noticed within half a minute, and the session that it had is kept for another.
 //! **Not here:** what somebody may do who is in (`uplink`, `access`, `session`).
 
 mod services;
@@ -16,6 +16,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use pact_policy::certificate::{self, KeyThumbprint, Machine};
 use pact_proto::model::NodeName;
+use pact_proto::resume;
+use pact_resume::{Carrier, Desk};
+use pact_session::OpenSessions;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -66,6 +70,18 @@ pub(crate) struct Door {
     nodes: Arc<Semaphore>,
     persons: Arc<Semaphore>,
     seats: Seats<Sitter>,
+    desk: Arc<Streams>,
+}
+
+/// Whose connections may break and come again.
+type Streams = Desk<KeyThumbprint, TlsStream<TcpStream>>;
+
+/// A connection that begins.
+enum Met {
+    /// It carries HTTP/2 as long as it is there.
+    Plain(TlsStream<TcpStream>),
+    /// Others may carry on what it carries.
+    Begun(Carrier<KeyThumbprint, TlsStream<TcpStream>>),
 }
 
 /// What is behind the door.
@@ -87,7 +103,17 @@ impl Door {
     pub(crate) fn new(acceptor: TlsAcceptor, rooms: Rooms, voice: Arc<Voice>, closing: watch::Receiver<bool>) -> Self {
         let places = |most| Arc::new(Semaphore::new(most));
         let (handshakes, nodes, persons) = (places(MOST_HANDSHAKES), places(MOST_CONNECTIONS), places(MOST_PERSONS));
-        Self { acceptor, rooms, voice, closing, handshakes, nodes, persons, seats: Seats::default() }
+        Self {
+            acceptor,
+            rooms,
+            voice,
+            closing,
+            handshakes,
+            nodes,
+            persons,
+            seats: Seats::default(),
+            desk: Arc::default(),
+        }
     }
 
     /// Serves until the member closes, and then until every stream has been told so.
@@ -124,6 +150,12 @@ impl Door {
             Ok(verified) => verified,
             Err(why) => return self.voice.say(&format!("{from}: {why}")),
         };
+        // Of a person, whose connection may break and come again; it may be such a one that comes again.
+        let met = match self.meet(stream, &visitor).await {
+            Ok(Some(met)) => met,
+            Ok(None) => return,
+            Err(why) => return self.voice.say(&format!("{from}: {why}")),
+        };
         drop(place);
         let (places, most, who) = match &visitor {
             Visitor::Node(caller) => (&self.nodes, MOST_CONNECTIONS, Sitter::Node(caller.node.clone())),
@@ -135,7 +167,15 @@ impl Door {
         let Some(_seat) = self.seats.enter(who, MOST_OF_ONE) else {
             return self.voice.say(&format!("{from}: {MOST_OF_ONE} connections of the same are open, and no more"));
         };
-        self.talk(stream, visitor, from).await;
+        let open = OpenSessions::default();
+        match met {
+            Met::Begun(carrier) => {
+                let sessions = open.clone();
+                let (stream, carrying) = carrier.begin(async move || sessions.none().await);
+                tokio::join!(carrying, self.talk(stream, visitor, from, open, None));
+            }
+            Met::Plain(stream) => self.talk(stream, visitor, from, open, Some(PING)).await,
+        }
     }
 
     /// Who it is, or why it is nobody.
@@ -151,16 +191,34 @@ impl Door {
         who.map(|who| (stream, who)).map_err(|why| format!("certificate: {why}"))
     }
 
-    async fn talk(&self, stream: TlsStream<TcpStream>, visitor: Visitor, from: SocketAddr) {
+    /// Hears what the connection is for; none where it goes on with what was begun by another.
+    async fn meet(&self, stream: TlsStream<TcpStream>, visitor: &Visitor) -> Result<Option<Met>, String> {
+        let outlives = stream.get_ref().1.alpn_protocol() == Some(resume::ALPN);
+        match visitor {
+            Visitor::Person(person) if outlives => {
+                let met = timeout(HANDSHAKE, self.desk.meet(person.key, stream)).await;
+                let late = |_| format!("it did not say what it wants within {} s", HANDSHAKE.as_secs());
+                Ok(met.map_err(late)?.map_err(|error| error.to_string())?.map(Met::Begun))
+            }
+            Visitor::Node(_) if outlives => Err("the connection of a node is not resumed".to_owned()),
+            Visitor::Person(_) | Visitor::Node(_) => Ok(Some(Met::Plain(stream))),
+        }
+    }
+
+    /// One that nothing else watches is asked whether it is there.
+    async fn talk<S>(&self, stream: S, visitor: Visitor, from: SocketAddr, open: OpenSessions, ping: Option<Duration>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let wanted = Arc::new(Notify::new());
         let (missing, streams) = match &visitor {
             Visitor::Node(_) => ("nothing was asked for", MOST_STREAMS_OF_NODE),
             Visitor::Person(_) => ("no token was accepted", MOST_STREAMS),
         };
-        let service = Services::new(self.rooms.clone(), visitor, Arc::clone(&wanted));
+        let service = Services::new(self.rooms.clone(), visitor, Arc::clone(&wanted), open);
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
-            .keep_alive_interval(PING)
+            .keep_alive_interval(ping)
             .keep_alive_timeout(PONG)
             .max_concurrent_streams(streams)
             .initial_stream_window_size(WINDOW)

@@ -65,7 +65,7 @@ pub(crate) fn member(config: &Config) -> Result<Member, TlsError> {
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(authority.clone()))
         .with_single_cert(chain, key)?;
-    server.alpn_protocols = vec![b"h2".to_vec()];
+    server.alpn_protocols = vec![pact_proto::resume::ALPN.to_vec(), b"h2".to_vec()];
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.send_tls13_tickets = 0;
     Ok(Member { acceptor: TlsAcceptor::from(Arc::new(server)), signer, authority })

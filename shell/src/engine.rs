@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use pact_client::{ClientError, Event, Exit, INPUT_PIECE, LineForm, PATIENCE, Refusal, Session, Terminal};
+use pact_client::{AWAY, ClientError, Event, Exit, INPUT_PIECE, LineForm, PATIENCE, Refusal, Session, Terminal};
 use pact_proto::grammar::quote;
 use pact_proto::view::{Complaint, Style, complain, escape};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -19,6 +19,12 @@ use crate::terminal::{self, Raw};
 
 /// More than an agent gives credit for cannot be unread.
 const MOST_KEYS: usize = 256 * 1024;
+/// So often is Ctrl-C pressed by somebody who does not wait for the connection; on the screen of a program, where it is a
+/// key like others, once more and within so long.
+const BREAKS: usize = 2;
+const BREAKS_OF_PROGRAM: usize = 3;
+const BREAKS_WITHIN: Duration = Duration::from_secs(2);
+const CTRL_C: u8 = 0x03;
 /// How long a terminal may take for what brings it back, when the session is over.
 const GONE: Duration = Duration::from_secs(1);
 
@@ -72,8 +78,10 @@ pub(crate) struct Engine {
     pub(crate) reached: u64,
     /// Keys that a program which had the terminal did not read.
     unread: Vec<u8>,
-    /// What the right prompt is to show from now on, where that was said meanwhile.
-    pub(crate) marks: Option<Vec<String>>,
+    /// What the agent wants the right prompt to show.
+    marks: Vec<String>,
+    /// The connection is gone, and made again.
+    is_away: bool,
 }
 
 /// One line on its way.
@@ -91,6 +99,8 @@ struct Running<'a> {
     wanted: bool,
     credit: usize,
     interrupted: bool,
+    /// When Ctrl-C was pressed while there was no connection.
+    breaks: Vec<Instant>,
     /// By when the agent must have said that it runs or is refused.
     answer_by: Option<Instant>,
 }
@@ -120,8 +130,26 @@ impl Engine {
             style,
             reached: 0,
             unread: Vec::new(),
-            marks: None,
+            marks: Vec::new(),
+            is_away: false,
         })
+    }
+
+    /// What the right prompt shows.
+    pub(crate) fn marks(&self) -> Vec<String> {
+        let away = self.is_away.then(|| "connection broken".to_owned());
+        self.marks.iter().cloned().chain(away).collect()
+    }
+
+    /// The agent said between two lines what the right prompt shows.
+    pub(crate) fn is_marked(&mut self, marks: Vec<String>) {
+        self.marks = marks;
+    }
+
+    /// Between two lines the connection broke, or is there again; what to say of it.
+    pub(crate) fn is_away(&mut self, is_away: bool) -> String {
+        self.is_away = is_away;
+        if is_away { self.away() } else { self.back() }
     }
 
     /// What was typed ahead while a program had the terminal, and is for the prompt.
@@ -134,7 +162,8 @@ impl Engine {
         self.tell_size().await?;
         let line = shown(&form);
         self.session.outgoing.line(form).await?;
-        let answer_by = Some(Instant::now() + PATIENCE);
+        let patience = if self.is_away { PATIENCE + AWAY } else { PATIENCE };
+        let answer_by = Some(Instant::now() + patience);
         let input = match reads {
             Reads::Input => Some(self.input.clone()),
             Reads::Nothing => None,
@@ -148,8 +177,12 @@ impl Engine {
             wanted: false,
             credit: 0,
             interrupted: false,
+            breaks: Vec::new(),
             answer_by,
         };
+        if self.is_away {
+            self.say_away();
+        }
         let ended = self.until_over(&mut running).await;
         // Whatever happened, what a program made of the terminal goes with it.
         self.out.is_text_again();
@@ -215,6 +248,12 @@ impl Engine {
         match heard {
             Heard::Interrupt => {
                 running.interrupted = true;
+                if self.is_away {
+                    if running.gives_up(BREAKS, AWAY) {
+                        return Ok(Some(Ended::Left(heard.code())));
+                    }
+                    self.say_beside("pact: passed on when it is connected again; once more gives up\n");
+                }
                 self.session.outgoing.interrupt().await?;
                 Ok(None)
             }
@@ -265,7 +304,22 @@ impl Engine {
             }
             Event::Notice(text) => self.say_beside(&format!("pact: {}\n", escape(text.as_bytes()))),
             // Said as the line was sent, for the next prompt.
-            Event::Marks(marks) => self.marks = Some(marks),
+            Event::Marks(marks) => self.marks = marks,
+            Event::Away => {
+                self.is_away = true;
+                running.answer_by = running.answer_by.map(|by| by + AWAY);
+                if running.raw.is_none() {
+                    self.say_away();
+                }
+            }
+            Event::Back => {
+                self.is_away = false;
+                running.breaks.clear();
+                if running.raw.is_none() {
+                    let text = format!("pact: {}\n", self.back());
+                    self.say_beside(&text);
+                }
+            }
             // Of a question that nobody waits for any more.
             Event::Context(_) | Event::Candidates { .. } => {}
         }
@@ -283,11 +337,33 @@ impl Engine {
         } else {
             running.credit = running.credit.saturating_sub(piece.len());
             if running.raw.is_some() {
+                let mut pressed = piece.iter().filter(|key| self.is_away && **key == CTRL_C);
+                if pressed.any(|_| running.gives_up(BREAKS_OF_PROGRAM, BREAKS_WITHIN)) {
+                    return Ok(Some(Ended::Left(Heard::Interrupt.code())));
+                }
                 running.keep_keys(&piece);
             }
             self.session.outgoing.stdin(piece).await?;
         }
         Ok(None)
+    }
+
+    /// What to say where there is no connection.
+    fn away(&self) -> String {
+        let place = self.session.incoming.place().to_string();
+        let place = escape(place.as_bytes());
+        format!("{place}: the connection broke, and is tried again for {} s", AWAY.as_secs())
+    }
+
+    /// To somebody who waits for a line.
+    fn say_away(&mut self) {
+        let text = format!("pact: {}; Ctrl-C twice gives up\n", self.away());
+        self.say_beside(&text);
+    }
+
+    fn back(&self) -> String {
+        let place = self.session.incoming.place().to_string();
+        format!("{}: connected again", escape(place.as_bytes()))
     }
 
     /// The line, a caret, why, and what to type instead.
@@ -320,6 +396,14 @@ impl Engine {
 }
 
 impl Running<'_> {
+    /// Ctrl-C was pressed, which nobody hears while there is no connection; pressed so often, it is meant for `pact`.
+    fn gives_up(&mut self, times: usize, within: Duration) -> bool {
+        let now = Instant::now();
+        self.breaks.retain(|pressed| now - *pressed < within);
+        self.breaks.push(now);
+        self.breaks.len() >= times
+    }
+
     fn keep_keys(&mut self, piece: &[u8]) {
         self.keys.extend_from_slice(piece);
         if self.keys.len() > 2 * MOST_KEYS {

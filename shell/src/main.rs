@@ -103,7 +103,7 @@ fn once(endpoint: &Endpoint, terminal: Terminal, form: LineForm, output: Format)
     terminal::remember();
     let connected = endpoint.connect()?;
     let streams = Streams::open(&terminal)?;
-    confine::confine()?;
+    confine::confine(&[])?;
     on_runtime(async {
         let mut engine = match open(connected, Kind::Once, terminal, output, streams).await? {
             Opened::Session(engine, _) => engine,
@@ -118,7 +118,7 @@ fn once(endpoint: &Endpoint, terminal: Terminal, form: LineForm, output: Format)
 fn script(endpoint: &Endpoint, terminal: Terminal) -> Result<u8, ShellError> {
     let connected = endpoint.connect()?;
     let streams = Streams::open(&terminal)?;
-    confine::confine()?;
+    confine::confine(&[])?;
     on_runtime(async {
         let input = streams.input.clone();
         let mut engine = match open(connected, Kind::Script, terminal, Format::Text, streams).await? {
@@ -136,7 +136,7 @@ fn prompt(endpoint: &Endpoint, terminal: Terminal, home: Option<PathBuf>) -> Res
     let connected = endpoint.connect()?;
     let history = home.map(|home| HistoryFile::open(&repl::path_in(&home))).transpose();
     let streams = Streams::open(&terminal)?;
-    confine::confine()?;
+    confine::confine(&[])?;
     let probe = if terminal::is_dumb(&terminal.term) { None } else { Probe::ask() };
     let colour = terminal.colour;
     on_runtime(async {

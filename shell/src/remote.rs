@@ -89,7 +89,7 @@ fn one(settings: &Settings, node: &NodeName, form: LineForm, terminal: Terminal)
             heard = signals.next() => return Ok(heard.code()),
         };
         let streams = Streams::open(&options.terminal)?;
-        confine::confine()?;
+        confine::confine(&session.ports)?;
         let mut engine = Engine::new(session, signals, streams, &options.terminal)?;
         let ended = engine.run(form, Reads::Input).await?;
         engine.close().await;
@@ -118,7 +118,7 @@ fn journal(settings: &Settings, words: Vec<Vec<u8>>, terminal: Terminal) -> Resu
         let ended = match watch::Watch::of(&words) {
             Some(watch) => watch.run(&mut engine, settings, &options).await?,
             None => {
-                confine::confine()?;
+                confine::confine(&engine.session.ports)?;
                 engine.run(LineForm::Words(words), Reads::Nothing).await?
             }
         };
@@ -164,7 +164,7 @@ fn prompt(settings: &Settings, node: &NodeName, terminal: Terminal, home: Option
             heard = signals.next() => return Ok(heard.code()),
         };
         let streams = Streams::open(&options.terminal)?;
-        confine::confine()?;
+        confine::confine(&session.ports)?;
         let probe = if terminal::is_dumb(&options.terminal.term) { None } else { Probe::ask() };
         let prepared = repl::prepare(probe, history, colour, streams.input.clone()).await?;
         let mut engine = Engine::new(session, signals, streams, &options.terminal)?;

@@ -191,9 +191,7 @@ impl Repl<'_> {
         line.truncate(cut::MOST_SENT);
         let leaves = leaves(&line);
         let ended = self.engine.run(LineForm::Text(line), Reads::Nothing).await?;
-        if let Some(marks) = self.engine.marks.take() {
-            self.prompt.mark(marks);
-        }
+        self.prompt.mark(self.engine.marks());
         Ok(match ended {
             Ended::Ran { code: 0, .. } if leaves => Some(0),
             Ended::Ran { interrupted: true, .. } => {
@@ -258,28 +256,40 @@ impl Repl<'_> {
     async fn heard_agent(&mut self, event: Event) -> Result<(), ShellError> {
         match event {
             Event::Context(context) => self.knowledge.replace(context),
-            Event::Notice(text) => {
-                let text = escape(format!("pact: {text}").as_bytes());
-                match &self.source {
-                    Source::Editor(editor) => editor.notify(&text),
-                    Source::Plain(_) => {
-                        self.engine.err.say(&format!("\n{text}\n"));
-                        self.engine.flush().await?;
-                        self.show_prompt().await?;
-                    }
-                }
+            Event::Notice(text) => self.notify(&text).await?,
+            Event::Away | Event::Back => {
+                let text = self.engine.is_away(event == Event::Away);
+                self.prompt.mark(self.engine.marks());
+                self.notify(&text).await?;
             }
             Event::Candidates { id, words } => {
                 if let Some(question) = self.question.take_if(|_| id == self.asked) {
                     question.answer(words.into_iter().map(|(word, _)| word).collect());
                 }
             }
-            Event::Marks(marks) => self.prompt.mark(marks),
+            Event::Marks(marks) => {
+                self.engine.is_marked(marks);
+                self.prompt.mark(self.engine.marks());
+            }
             // Of a line that has ended.
             Event::Credit(_) => {}
             Event::Accepted { .. } | Event::Refused(_) | Event::Stdout { .. } | Event::Stderr(_) | Event::Exit(_) => {
                 let what = "an answer to no line".to_owned();
                 return Err(ClientError::Protocol(what).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells something while a line is typed.
+    async fn notify(&mut self, text: &str) -> Result<(), ShellError> {
+        let text = escape(format!("pact: {text}").as_bytes());
+        match &self.source {
+            Source::Editor(editor) => editor.notify(&text),
+            Source::Plain(_) => {
+                self.engine.err.say(&format!("\n{text}\n"));
+                self.engine.flush().await?;
+                self.show_prompt().await?;
             }
         }
         Ok(())

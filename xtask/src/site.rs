@@ -94,6 +94,11 @@ impl Site {
         format!("{HOST}:{}", self.port)
     }
 
+    /// The port that it has.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A path in the site's directory: `ca.pem`, `node.pem` and `node.key`, `member.pem` and `member.key`, `journal`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.place.path().join(name)

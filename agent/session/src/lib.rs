@@ -4,6 +4,7 @@
 //! **Not here:** who somebody is, what a line means, what goes on record: each of the two knows its own.
 
 mod inbound;
+mod open;
 mod opening;
 mod outbound;
 mod pace;
@@ -12,6 +13,7 @@ mod refusal;
 mod unfinished;
 
 pub use inbound::{Broken, next, renew, ticket};
+pub use open::{OpenSession, OpenSessions};
 pub use opening::{Size, columns, new_id, style};
 pub use outbound::{ClientGone, Outbound, PLACES};
 pub use pace::Pace;

@@ -90,7 +90,7 @@ fn door(
         .with_protocol_versions(&[&version::TLS13])?
         .with_client_cert_verifier(Arc::new(authority.clone()))
         .with_single_cert(chain, key)?;
-    door.alpn_protocols = vec![b"h2".to_vec()];
+    door.alpn_protocols = vec![pact_proto::resume::ALPN.to_vec(), b"h2".to_vec()];
     door.session_storage = Arc::new(NoServerSessionStorage {});
     door.send_tls13_tickets = 0;
     Ok(TlsAcceptor::from(Arc::new(door)))

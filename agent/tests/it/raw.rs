@@ -51,9 +51,12 @@ async fn send(socket: PathBuf, words: Vec<Vec<u8>>) -> Result<Became, ClientErro
             Event::Exit(exit) => return Ok(Became::Ran(exit.code)),
             Event::Refused(refusal) => return Ok(Became::Refused(refusal.code)),
             Event::Accepted { .. } | Event::Credit(_) | Event::Stdout { .. } | Event::Stderr(_) => {}
-            other @ (Event::Context(_) | Event::Candidates { .. } | Event::Notice(_) | Event::Marks(_)) => {
-                panic!("nobody asked for {other:?}")
-            }
+            other @ (Event::Context(_)
+            | Event::Candidates { .. }
+            | Event::Notice(_)
+            | Event::Marks(_)
+            | Event::Away
+            | Event::Back) => panic!("nobody asked for {other:?}"),
         }
     }
 }

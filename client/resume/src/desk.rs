@@ -103,14 +103,14 @@ fn unexpected() -> io::Error {
 }
 
 impl<K: Ord, S: AsyncRead + AsyncWrite + Unpin> Carrier<K, S> {
-    /// The near end, and what carries it for as long as it is awaited. A connection that breaks is waited for only where
-    /// the stream is wanted then.
-    pub fn begin(self, is_wanted: impl Fn() -> bool) -> (DuplexStream, impl Future<Output = ()>) {
+    /// The near end, and what carries it for as long as it is awaited. Where a connection breaks, another one is waited
+    /// for until the stream is not wanted.
+    pub fn begin(self, unwanted: impl AsyncFn()) -> (DuplexStream, impl Future<Output = ()>) {
         let (stream, near) = Stream::new();
-        (near, self.carry(stream, is_wanted))
+        (near, self.carry(stream, unwanted))
     }
 
-    async fn carry(self, mut stream: Stream, is_wanted: impl Fn() -> bool) {
+    async fn carry(self, mut stream: Stream, unwanted: impl AsyncFn()) {
         let Self { io, mut next, place: _place } = self;
         let mut link = Link::first(io, None);
         loop {
@@ -119,12 +119,13 @@ impl<K: Ord, S: AsyncRead + AsyncWrite + Unpin> Carrier<K, S> {
                     Ended::Resumed => continue,
                     Ended::Over => return,
                     Ended::Done => return link.close().await,
-                    Ended::Broken if !is_wanted() => return,
                     Ended::Broken => {
                         drop(link);
                         tokio::select! {
+                            biased;
                             taken = timeout(HELD, next.recv()) => taken.ok().flatten(),
                             () = stream.given_up() => return,
+                            () = unwanted() => return,
                         }
                     }
                 },

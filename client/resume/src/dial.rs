@@ -36,17 +36,18 @@ pub enum State {
     Broken,
 }
 
-/// Begins a stream on a connection that is there, and carries it by later ones. `number` is used once under a key. The
-/// stream's end comes when it cannot be carried any more; whoever drops the near end ends it.
-pub fn open<D: Dial>(dial: D, number: u64, io: D::Io) -> (DuplexStream, watch::Receiver<State>) {
+/// Begins a stream on a connection that is there, and carries it by later ones; `state` is told how it is. `number` is
+/// used once under a key. The stream's end comes when it cannot be carried any more; whoever drops the near end ends it.
+pub fn open<D: Dial>(dial: D, number: u64, io: D::Io, state: watch::Sender<State>) -> DuplexStream {
     let (stream, near) = Stream::new();
-    let (state, told) = watch::channel(State::Carried);
+    state.send_replace(State::Carried);
     tokio::spawn(carry(stream, dial, number, Link::first(io, Some(number)), state));
-    (near, told)
+    near
 }
 
 async fn carry<D: Dial>(mut stream: Stream, dial: D, number: u64, mut link: Link<D::Io>, state: watch::Sender<State>) {
     loop {
+        let began = Instant::now();
         match link.carry(&mut stream).await {
             Ended::Broken => {}
             Ended::Resumed => continue,
@@ -56,7 +57,9 @@ async fn carry<D: Dial>(mut stream: Stream, dial: D, number: u64, mut link: Link
         // Closed now, so that whoever waits at its other end hears it.
         drop(link);
         state.send_replace(State::Broken);
-        link = match timeout(PATIENCE, again(&mut stream, &dial, number)).await {
+        // A network that breaks whatever is made is not asked all the time.
+        let rest = SOONEST.saturating_sub(began.elapsed());
+        link = match timeout(PATIENCE, again(&mut stream, &dial, number, rest)).await {
             Ok(Some(link)) => link,
             Ok(None) | Err(_) => return,
         };
@@ -65,9 +68,13 @@ async fn carry<D: Dial>(mut stream: Stream, dial: D, number: u64, mut link: Link
 }
 
 /// Until a connection carries; none where no other will.
-async fn again<D: Dial>(stream: &mut Stream, dial: &D, number: u64) -> Option<Link<D::Io>> {
-    let mut pause = SOONEST;
+async fn again<D: Dial>(stream: &mut Stream, dial: &D, number: u64, rest: Duration) -> Option<Link<D::Io>> {
+    let (mut pause, mut next) = (rest, SOONEST);
     loop {
+        tokio::select! {
+            () = sleep(pause) => (pause, next) = (next, (next * 2).min(LATEST)),
+            () = stream.given_up() => return None,
+        }
         let began = Instant::now();
         let mut dialing = pin!(timeout(ATTEMPT, dial.dial()));
         let dialed = tokio::select! {
@@ -85,10 +92,6 @@ async fn again<D: Dial>(stream: &mut Stream, dial: &D, number: u64) -> Option<Li
             }
             Ok(Err(error)) if error.kind() == io::ErrorKind::Unsupported => return None,
             Ok(Err(_)) | Err(_) => {}
-        }
-        tokio::select! {
-            () = sleep(pause) => pause = (pause * 2).min(LATEST),
-            () = stream.given_up() => return None,
         }
     }
 }

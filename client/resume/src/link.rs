@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) async fn close(mut self) {
         let heard = async {
             let _gone = self.io.shutdown().await;
-            while matches!(self.io.read(&mut [0; READ]).await, Ok(1..)) {}
+            while matches!(self.io.read(&mut [0; 64]).await, Ok(1..)) {}
         };
         let _late = timeout(LINGER, heard).await;
     }

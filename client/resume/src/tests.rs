@@ -10,7 +10,7 @@ use std::time::Duration;
 use pact_proto::resume::Frame;
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Desk, Dial, HELD, PATIENCE, State, open};
@@ -113,13 +113,18 @@ impl Network {
         (Arc::new(Self { cuts, dialed: AtomicU64::new(0), desk: Arc::default(), begun }), begins)
     }
 
+    fn open(self: &Arc<Self>, dial: impl Dial<Io = Fragile>) -> (DuplexStream, watch::Receiver<State>) {
+        let (state, told) = watch::channel(State::Broken);
+        (open(dial, 7, self.connect(KEY), state), told)
+    }
+
     fn connect(self: &Arc<Self>, key: u8) -> Fragile {
         self.dialed.fetch_add(1, Ordering::Relaxed);
         let (near, far) = Fragile::pair(self.cuts.lock().unwrap().pop().unwrap_or(WHOLE));
         let network = Arc::clone(self);
         tokio::spawn(async move {
             if let Ok(Some(carrier)) = network.desk.meet(key, far).await {
-                let (near, carrying) = carrier.begin(|| true);
+                let (near, carrying) = carrier.begin(async || std::future::pending().await);
                 network.begun.send(near).unwrap();
                 carrying.await;
             }
@@ -181,7 +186,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let (network, mut begun) = Network::new(&cuts);
-            let (near, _) = open(Dialer(Arc::clone(&network)), 7, network.connect(KEY));
+            let (near, _) = network.open(Dialer(Arc::clone(&network)));
             let far = begun.recv().await.unwrap();
             let (there, back) = (pattern(there, 3), pattern(back, 5));
             let both = async { tokio::join!(converse(near, there.clone(), back.clone()), converse(far, back, there)) };
@@ -191,9 +196,9 @@ proptest! {
 }
 
 /// A stream over whole connections but for those cut, and its two ends.
-async fn begun(cuts: &[Cut]) -> (Arc<Network>, (DuplexStream, tokio::sync::watch::Receiver<State>), DuplexStream) {
+async fn begun(cuts: &[Cut]) -> (Arc<Network>, (DuplexStream, watch::Receiver<State>), DuplexStream) {
     let (network, mut begun) = Network::new(cuts);
-    let near = open(Dialer(Arc::clone(&network)), 7, network.connect(KEY));
+    let near = network.open(Dialer(Arc::clone(&network)));
     let far = begun.recv().await.unwrap();
     (network, near, far)
 }
@@ -245,7 +250,7 @@ impl Dial for Away {
 #[tokio::test(start_paused = true)]
 async fn both_sides_give_up_in_time() {
     let (network, mut begins) = Network::new(&[Cut { after: 30, loses: true, is_silent: false }]);
-    let (mut near, _) = open(Away, 7, network.connect(KEY));
+    let (mut near, _) = network.open(Away);
     let mut far = begins.recv().await.unwrap();
     near.write_all(&[0; 100]).await.unwrap();
     let start = Instant::now();
@@ -316,7 +321,7 @@ async fn one_that_nobody_wants_ends_with_its_connection() {
     let mut bytes = Vec::new();
     Frame::New { number: 7 }.put(&mut bytes);
     near.write_all(&bytes).await.unwrap();
-    let (mut end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(|| false);
+    let (mut end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(async || ());
     drop(near);
     let began = Instant::now();
     carrying.await;

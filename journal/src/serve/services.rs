@@ -17,6 +17,7 @@ use pact_proto::wire::v1::{
     ClientMessage, ExchangeReply, ExchangeRequest, MembersReply, MembersRequest, ServerMessage, UplinkReply,
     UplinkRequest, access_server, journal_server, shell_server,
 };
+use pact_session::OpenSessions;
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
@@ -55,15 +56,15 @@ enum Doors {
 
 impl Services {
     /// `wanted` is notified when it is known that the connection is somebody's.
-    pub(super) fn new(rooms: Rooms, visitor: Visitor, wanted: Arc<Notify>) -> Self {
+    pub(super) fn new(rooms: Rooms, visitor: Visitor, wanted: Arc<Notify>, open: OpenSessions) -> Self {
         let doors = match visitor {
             Visitor::Node(caller) => {
-                let shell = shell(&rooms, session::Caller::Node(caller.node.clone()));
+                let shell = shell(&rooms, session::Caller::Node(caller.node.clone()), open);
                 let server = JournalServer::new(ForNode { rooms, caller, wanted });
                 Doors::Node(server.max_decoding_message_size(LARGEST_MESSAGE), shell)
             }
             Visitor::Person(person) => {
-                let shell = shell(&rooms, session::Caller::Person(person, Arc::clone(&wanted)));
+                let shell = shell(&rooms, session::Caller::Person(person, Arc::clone(&wanted)), open);
                 let server = AccessServer::new(ForPerson { rooms, person, wanted });
                 Doors::Person(server.max_decoding_message_size(LARGEST_REQUEST), shell)
             }
@@ -97,8 +98,8 @@ impl Service<http::Request<Incoming>> for Services {
     }
 }
 
-fn shell(rooms: &Rooms, caller: session::Caller) -> ShellServer<ForSessions> {
-    let sessions = ForSessions { sessions: Arc::clone(&rooms.sessions), caller };
+fn shell(rooms: &Rooms, caller: session::Caller, open: OpenSessions) -> ShellServer<ForSessions> {
+    let sessions = ForSessions { sessions: Arc::clone(&rooms.sessions), caller, open };
     ShellServer::new(sessions).max_decoding_message_size(LARGEST_LINE)
 }
 
@@ -110,6 +111,7 @@ fn not_there(why: &'static str) -> Answer {
 struct ForSessions {
     sessions: Arc<Sessions>,
     caller: session::Caller,
+    open: OpenSessions,
 }
 
 #[tonic::async_trait]
@@ -121,7 +123,12 @@ impl shell_server::Shell for ForSessions {
         request: Request<Streaming<ClientMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
         let (out, replies) = mpsc::channel(session::PLACES);
-        tokio::spawn(Arc::clone(&self.sessions).run(self.caller.clone(), request.into_inner(), out));
+        let running = Arc::clone(&self.sessions).run(self.caller.clone(), request.into_inner(), out);
+        let open = self.open.enter();
+        tokio::spawn(async move {
+            let _open = open;
+            running.await;
+        });
         Ok(Response::new(ReceiverStream::new(replies)))
     }
 }

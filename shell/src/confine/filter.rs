@@ -1,13 +1,15 @@
 //! The system calls that a terminal needs. What is not here answers ENOSYS, as if the kernel had never heard of it.
 //!
-//! **Invariant:** nothing here opens a file, makes a socket to anywhere, starts a program or a process, or types into
-//! a terminal. Numbers of x32 are not in the list; foreign architectures are killed.
+//! **Invariant:** nothing here opens a file, starts a program or a process, or types into a terminal; a socket is made
+//! for TCP alone, and only where landlock bounds where it leads. Numbers of x32 are not in the list; foreign architectures are killed.
 
 use libc::c_long;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule,
 };
+
+use super::Network;
 
 /// Calls that may be made with any arguments.
 const FREE: &[c_long] = &[
@@ -86,7 +88,7 @@ const TERMINAL: &[u64] = &[
 ];
 
 /// The filter, ready for the kernel.
-pub(super) fn program() -> Result<BpfProgram, BackendError> {
+pub(super) fn program(network: Network) -> Result<BpfProgram, BackendError> {
     let mut rules: std::collections::BTreeMap<i64, Vec<SeccompRule>> =
         FREE.iter().chain(OLDER).map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_ioctl, each(1, TERMINAL)?);
@@ -100,6 +102,17 @@ pub(super) fn program() -> Result<BpfProgram, BackendError> {
     // One's own limits may be looked at: process 0, no new limit.
     rules.insert(libc::SYS_prlimit64, vec![all(&[is_zero(0)?, is_zero(2)?])?]);
     rules.insert(libc::SYS_prctl, vec![all(&[is(0, unsigned(libc::PR_SET_NAME))?])?]);
+    match network {
+        Network::Nothing => {}
+        Network::Bounded => {
+            let stream = bits_of(1, 0xf, unsigned(libc::SOCK_STREAM))?;
+            let tcp = |family| all(&[is(0, unsigned(family))?, stream.clone(), is(2, 0)?]);
+            rules.insert(libc::SYS_socket, vec![tcp(libc::AF_INET)?, tcp(libc::AF_INET6)?]);
+            rules.insert(libc::SYS_connect, Vec::new());
+            let no_delay = all(&[is(1, unsigned(libc::IPPROTO_TCP))?, is(2, unsigned(libc::TCP_NODELAY))?])?;
+            rules.insert(libc::SYS_setsockopt, vec![no_delay]);
+        }
+    }
     let refuse = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let machine = std::env::consts::ARCH.try_into()?;
     SeccompFilter::new(rules, refuse, SeccompAction::Allow, machine)?.try_into()

@@ -154,6 +154,8 @@ impl Task {
                     break Ended { code, failure: failure.unwrap_or_default(), is_away: false };
                 }
                 Event::Context(_) | Event::Candidates { .. } | Event::Notice(_) | Event::Marks(_) => {}
+                // Others go on meanwhile, and this one is there again or lost.
+                Event::Away | Event::Back => {}
             }
             self.feed(&mut session, &mut feed).await?;
         };

@@ -33,6 +33,13 @@ impl Site {
         Node::prepare_with(&self.0.agent(), policy)
     }
 
+    /// A node that listens here, and says that it is there; its agent is not started.
+    pub(crate) fn node_at(&self, policy: &str, listens: u16, is_at: u16) -> Node {
+        let (any, here) = ("listen = \"127.0.0.1:0\"", format!("listen = \"127.0.0.1:{listens}\""));
+        let agent = self.0.agent().replace(any, &format!("{here}\nadvertise = \"127.0.0.1:{is_at}\""));
+        Node::prepare_with(&agent, policy)
+    }
+
     /// `<name>.pem` and `<name>.key`, in place of what was there.
     pub(crate) fn write(&self, name: &str, leaf: &Leaf) {
         self.0.write(name, leaf).unwrap();
