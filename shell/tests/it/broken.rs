@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::lines::find;
-use crate::node::{Account, Node, until};
+use crate::node::{Account, Node, until, until_within};
 use crate::records::programs;
 use crate::remote::{OPS, Workstation, said};
 use crate::seat::{CTRL_C, Seat};
@@ -125,7 +125,7 @@ fn a_connection_that_does_not_come_again_ends_the_session() {
     assert_eq!(seat.end(), Some(5), "{}", seat.screen());
     seat.shows("session: the connection was lost");
     assert!(seat.terminal.has_its_modes().unwrap());
-    until("the line to end", || programs(node.agent_pid(), "tail\0").is_empty());
+    until_within(Duration::from_secs(30), "the line to end", || programs(node.agent_pid(), "tail\0").is_empty());
     until("its end on record", || node.records().iter().any(|record| record.contains("the client vanished")));
 }
 

@@ -271,7 +271,15 @@ fn a_journal_that_is_killed_ends_what_its_sessions_had_open() {
         let deadline = Instant::now() + PATIENCE;
         while !site.journal_has_ended() {
             assert!(Instant::now() < deadline, "{point} was not reached");
-            Workstation::of(&site, "alice@example.org", OPS).run(&["log", "-n", "3"]);
+            let alice = Workstation::of(&site, "alice@example.org", OPS);
+            let (out, err) = (Stdio::null(), Stdio::null());
+            let mut asked = alice.pact(&["log", "-n", "3"]).stdout(out).stderr(err).spawn().unwrap();
+            // Whoever asked waits for the journal to come again, and is not waited for here.
+            while asked.try_wait().unwrap().is_none() && !site.journal_has_ended() {
+                std::thread::yield_now();
+            }
+            asked.kill().unwrap();
+            asked.wait().unwrap();
         }
     }
     let records = site.all_records();

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::node::{Account, Node, until};
+use crate::broken::far_node;
+use crate::node::{Account, Node, until, until_within};
 use crate::records::programs;
 use crate::remote::{OPS, Workstation};
 use crate::seat::{CTRL_C, Seat};
-use crate::site::Site;
 use crate::stuck::{FILE, Stuck};
+use crate::wire::Wire;
 
 /// Programs of the whitelist that hear no signal.
 fn deaf(name: &str, terminal: bool) -> String {
@@ -39,7 +40,7 @@ fn cases() -> Vec<Case> {
     let rows = text.lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
     let columns = |row: &str| {
         let part = |from: usize, to: usize| row.get(from..to.min(row.len())).unwrap_or_default().trim().to_owned();
-        Case { state: part(0, 12), keys: part(12, 24), effect: part(24, 62), outcome: part(62, 200) }
+        Case { state: part(0, 16), keys: part(16, 28), effect: part(28, 66), outcome: part(66, 200) }
     };
     rows.map(columns).collect()
 }
@@ -65,6 +66,27 @@ struct Place<'a> {
     written: u32,
     /// Outcomes that are on record of cases before.
     outcomes: usize,
+    /// By which a workstation is connected.
+    wire: &'a Wire,
+}
+
+/// There is no connection while the keys are pressed.
+const LOST: &str = "lost-";
+
+impl Case {
+    /// What runs.
+    fn runs(&self) -> &str {
+        self.state.strip_prefix(LOST).unwrap_or(&self.state)
+    }
+
+    fn is_lost(&self) -> bool {
+        self.state.starts_with(LOST)
+    }
+
+    /// The node learns of it when it has waited in vain for another connection.
+    fn leaves(&self) -> bool {
+        self.is_lost() && self.effect.starts_with("ends ")
+    }
 }
 
 impl Place<'_> {
@@ -149,17 +171,32 @@ impl Place<'_> {
         fs::write(&self.log, "the log begins\n").unwrap();
         let mut seat = Seat::open(command);
         seat.prompt();
-        let reads = self.stuck.reads();
+        let (reads, state) = (self.stuck.reads(), case.runs());
         let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
-        if let Some((line, shows)) = Self::line(&case.state) {
+        if let Some((line, shows)) = Self::line(state) {
             seat.keys(&format!("{}\r", line.replace("PID", &other.id().to_string())));
             seat.shows(shows);
-            if case.state == "stuck" {
+            if state == "stuck" {
                 until("the file system to be asked", || self.stuck.reads() > reads);
             }
         }
-        seat.keys(&bytes(&case.keys));
-        if case.state == "ending" {
+        if case.is_lost() {
+            self.wire.goes_down();
+            let tries = self.wire.tries();
+            until("pact to miss its connection", || self.wire.tries() > tries);
+        }
+        if case.leaves() && case.keys == "^C^C" {
+            // Two that come at once are one signal.
+            seat.keys(CTRL_C);
+            seat.shows("once more gives up");
+            seat.keys(CTRL_C);
+        } else {
+            seat.keys(&bytes(&case.keys));
+        }
+        if case.is_lost() && !case.leaves() && state != "prompt" {
+            self.wire.is_up_again();
+        }
+        if state == "ending" {
             // What was typed is on its way before the line ends: the terminal has it.
             other.kill().unwrap();
             other.wait().unwrap();
@@ -167,7 +204,7 @@ impl Place<'_> {
         let words: Vec<&str> = case.effect.splitn(2, ' ').collect();
         let is_over = match words.as_slice() {
             ["prompt"] => {
-                Self::prompt(&case.state, &mut seat);
+                Self::prompt(state, &mut seat);
                 false
             }
             ["says", text] => {
@@ -187,9 +224,9 @@ impl Place<'_> {
                 false
             }
             ["goes", "on"] => {
-                self.goes_on(&case.state, &mut seat);
-                seat.keys(Self::end(&case.state));
-                Self::prompt(&case.state, &mut seat);
+                self.goes_on(state, &mut seat);
+                seat.keys(Self::end(state));
+                Self::prompt(state, &mut seat);
                 false
             }
             ["ends", code] => {
@@ -198,6 +235,7 @@ impl Place<'_> {
             }
             other => panic!("there is no effect {other:?}"),
         };
+        self.wire.is_up_again();
         if !is_over {
             if words.first() == Some(&"holds") {
                 seat.keys(CTRL_C);
@@ -209,6 +247,9 @@ impl Place<'_> {
         assert!(seat.terminal.has_its_modes().unwrap(), "the modes are others");
         let _gone = other.kill();
         other.wait().unwrap();
+        if case.leaves() {
+            return;
+        }
         let is_let_go = |process: &String| !process.contains("/var/log/stuck/");
         until("its processes to be gone", || !programs(self.node.agent_pid(), "").iter().any(is_let_go));
         let records = self.node.records();
@@ -226,8 +267,17 @@ impl Place<'_> {
 
 #[test]
 fn keys_do_in_every_state_what_the_table_says() {
-    let site = Site::start();
-    let mut node = site.node("");
+    play(|case| !case.is_lost());
+}
+
+#[test]
+fn keys_do_the_same_while_there_is_no_connection() {
+    play(Case::is_lost);
+}
+
+/// Those cases that are chosen; those that the node learns of late are the last.
+fn play(is_chosen: fn(&Case) -> bool) {
+    let (site, mut node, wire) = far_node("");
     let logs = node.path("logs");
     fs::create_dir_all(logs.join("stuck")).unwrap();
     let log = logs.join("node.log");
@@ -242,14 +292,18 @@ fn keys_do_in_every_state_what_the_table_says() {
     let stuck = Stuck::mount(node, &stuck_at);
     let alice = Workstation::of(&site, "alice@example.org", OPS);
     alice.waits_for("node042");
-    let mut place = Place { node, stuck: &stuck, log, written: 0, outcomes: 0 };
-    let all = cases();
-    assert!(all.len() > 40, "{all:#?}");
+    let mut place = Place { node, stuck: &stuck, log, written: 0, outcomes: 0, wire: &wire };
+    let mut all: Vec<_> = cases().into_iter().filter(is_chosen).collect();
+    assert!(all.len() > 15, "{all:#?}");
+    all.sort_by_key(Case::leaves);
     let mut failed = Vec::new();
     for case in &all {
         for (way, mut command) in
             [("node", node.pact_on_terminal(Account::Alice, &[])), ("workstation", alice.at_prompt("node042"))]
         {
+            if case.is_lost() && way == "node" {
+                continue;
+            }
             let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| place.play(case, &mut command)));
             if played.is_err() {
                 failed.push(format!("{way}: {case:?}"));
@@ -257,4 +311,14 @@ fn keys_do_in_every_state_what_the_table_says() {
         }
     }
     assert!(failed.is_empty(), "{failed:#?}");
+    let left: Vec<_> = all.iter().filter(|case| case.leaves()).collect();
+    if left.is_empty() {
+        return;
+    }
+    until_within(Duration::from_secs(60), "what was left to be gone", || programs(node.agent_pid(), "").is_empty());
+    let records = node.records();
+    for (outcome, ended) in [(" OUTCOME ", left.len() - 1), (" END ", left.len())] {
+        let vanished = |record: &&String| record.contains(outcome) && record.contains("the client vanished");
+        assert_eq!(records.iter().filter(vanished).count(), ended, "{records:#?}");
+    }
 }
