@@ -1,7 +1,7 @@
 //! The terminal of pact: a prompt, a script or one line, sent to the agent, and what comes back.
 //!
-//! **Invariant:** before the first prompt `pact` has given up everything but its terminal, its history and the agent's
-//! socket; it starts no program and knows no policy.
+//! **Invariant:** before the first prompt `pact` has given up everything but its terminal, its history and its session; it
+//! starts no program, but for its user's pager at a workstation, and knows no policy.
 
 mod account;
 mod completions;

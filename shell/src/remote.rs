@@ -5,6 +5,7 @@
 //! **Not here:** login shells: for them there is no way from here.
 
 mod fanout;
+mod pager;
 mod watch;
 
 use std::path::PathBuf;
@@ -113,17 +114,24 @@ fn journal(settings: &Settings, words: Vec<Vec<u8>>, terminal: Terminal) -> Resu
             opened = with_journal(settings, &options) => opened?,
             heard = signals.next() => return Ok(heard.code()),
         };
-        let streams = Streams::open(&options.terminal)?;
+        let mut streams = Streams::open(&options.terminal)?;
+        let pager = pager::Pager::start(&words, options.output, &options.terminal);
+        if let Some(pager) = &pager {
+            streams.out = pager.output().map_err(ShellError::io("standard output"))?;
+        }
         let mut engine = Engine::new(session, signals, streams, &options.terminal)?;
         let ended = match watch::Watch::of(&words) {
-            Some(watch) => watch.run(&mut engine, settings, &options).await?,
+            Some(watch) => watch.run(&mut engine, settings, &options).await,
             None => {
                 confine::confine(&engine.session.ports)?;
-                engine.run(LineForm::Words(words), Reads::Nothing).await?
+                engine.run(LineForm::Words(words), Reads::Nothing).await
             }
         };
         engine.close().await;
-        Ok(ended.code())
+        if let Some(pager) = pager {
+            pager.finish().await.map_err(ShellError::io("standard output"))?;
+        }
+        Ok(ended?.code())
     })
 }
 

@@ -6,7 +6,7 @@ use pact_policy::{Judged, Permitted, PlannedStage, judge};
 use pact_proto::command::{CapArguments, Command, StatusArguments};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed};
-use pact_proto::model::entry::{Body, LineOutcome, SessionKind};
+use pact_proto::model::entry::{Body, LineOutcome};
 use pact_proto::model::{LineId, NodeName};
 use pact_proto::view::Format;
 use pact_proto::wire::v1::line::Form;
@@ -124,11 +124,7 @@ impl Session<'_> {
             ExpandedHead::Command(stage) => stage.command().may_be_long() && expanded.stages().is_empty(),
             ExpandedHead::Programs => false,
         };
-        is_long
-            && self.kind == SessionKind::Repl
-            && self.has_terminal
-            && self.format == Format::Text
-            && self.node.spool.has_room()
+        is_long && self.has_terminal && self.format == Format::Text && self.node.spool.has_room()
     }
 
     /// What is allowed may still not be possible on this node, now.

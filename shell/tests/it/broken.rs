@@ -46,7 +46,7 @@ fn output_and_input_come_whole_however_often_the_wire_is_cut() {
     let (out, err, code) = alice.run(&["exec", "node042", "--", "cat", path]);
     assert!(code == Some(0) && out == text, "{} of {} bytes, {code:?}: {err}", out.len(), text.len());
     assert!(err.contains("the connection broke, and is tried again for 30 s; Ctrl-C twice gives up\n"), "{err}");
-    assert!(err.ends_with("connected again\n"), "{err}");
+    assert!(err.contains("connected again\n"), "{err}");
     let cuts = wire.connections() - begun;
     assert!(cuts >= 8, "{cuts}");
     let mut sum = alice.pact(&["exec", "node042", "--", "wc", "-lc"]);
@@ -165,7 +165,7 @@ fn the_way_to_the_journal_breaks_as_well() {
     let mut asked = alice.pact(all);
     asked.env("PACT_ENDPOINT", format!("{HOST}:{}", wire.port));
     let (out, err, code) = said(&asked.output().unwrap());
-    assert!(code == Some(0) && err.ends_with("connected again\n"), "{code:?} {err} {out}");
+    assert!(code == Some(0) && err.contains("connected again\n"), "{code:?} {err} {out}");
     let (straight, _, _) = alice.run(all);
     // The question is a record too, and the second answer begins with it.
     assert!(out.lines().count() > 400 && straight.ends_with(&out), "{out}\n{straight}");

@@ -1,12 +1,13 @@
 //! What the journal answers: to whom, in which form, and across its own restarts.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::node::{Account, PATIENCE, until};
 use crate::remote::{OPS, Workstation, said, started};
+use crate::seat::Seat;
 use crate::site::Site;
 
 const ADMIN: &[&str] = &["pact-platform-admin"];
@@ -298,4 +299,45 @@ fn a_journal_that_is_killed_ends_what_its_sessions_had_open() {
     let begins = records.iter().filter(|record| record.contains(" MEMBER ")).count();
     assert_eq!(begins, points.len() + 1, "{records:#?}");
     assert_eq!(site.all_records().len(), records.len() + 1, "who comes back a second time has nothing to end");
+}
+
+/// What the journal answers is read in a pager of the workstation, where it has more rows than the screen.
+#[test]
+fn a_long_answer_is_read_page_by_page() {
+    let (site, _node) = started();
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    let on_terminal = |pager: Option<&str>, words: &[&str]| {
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", env!("CARGO_BIN_EXE_pact")]).args(words).env_clear();
+        command.env("HOME", site.path("")).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+        command.env("PACT_ENDPOINT", site.endpoint()).env("PACT_CA", site.path("ca.pem"));
+        command.env("PACT_TOKEN", &alice.token).envs(pager.map(|pager| ("PAGER", pager)));
+        Seat::open(&mut command)
+    };
+    let mut seat = on_terminal(None, &["log", "-n", "3"]);
+    assert_eq!(seat.end(), Some(0), "what fits is shown and left: {}", seat.screen());
+    seat.shows("#");
+    assert!(seat.terminal.has_its_modes().unwrap());
+    while alice.run(&["log", "-n", "1000"]).0.lines().count() < 210 {}
+    let mut seat = on_terminal(None, &["log", "-n", "1000"]);
+    seat.shows("\n:");
+    // Ctrl-C is for the question, which is answered already; it may take keys behind it along.
+    seat.keys("\x03");
+    while !seat.screen().ends_with("(END)") {
+        seat.keys("G");
+        seat.terminal.take_in(Duration::from_millis(200)).unwrap();
+    }
+    seat.keys("q");
+    assert_eq!(seat.end(), Some(0), "{}", seat.screen());
+    assert!(seat.terminal.has_its_modes().unwrap());
+    for pager in ["cat", "", "/no/such/pager"] {
+        let mut seat = on_terminal(Some(pager), &["log", "-n", "1000"]);
+        assert_eq!(seat.end(), Some(0), "{pager}: {}", seat.screen());
+        seat.shows("SESSION");
+    }
+    let mut seat = on_terminal(Some("head -n 1"), &["log", "-n", "1000"]);
+    assert_eq!(seat.end(), Some(0), "{}", seat.screen());
+    let mut seat = on_terminal(None, &["log", "--kind", "NOTHING"]);
+    assert_eq!(seat.end(), Some(1), "{}", seat.screen());
 }

@@ -7,6 +7,7 @@ mod broken;
 #[path = "../../../proto/tests/it/cases.rs"]
 mod cases;
 mod conversations;
+mod floor;
 mod hostile;
 #[expect(dead_code, reason = "the terminal is for the control, which is one of the agent's tests")]
 #[path = "../../../agent/tests/it/hostile.rs"]
