@@ -16,7 +16,7 @@ use pact_resume::Desk;
 use pact_session::OpenSessions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -77,9 +77,10 @@ async fn connection(
     (stream, from): (TcpStream, SocketAddr),
     place: OwnedSemaphorePermit,
 ) {
+    let late = Instant::now() + HANDSHAKE;
     // Without it, a short line waits for the acknowledgement of the one before.
     let Ok(()) = stream.set_nodelay(true) else { return };
-    let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = timeout_at(late, tls.accept(stream)).await else { return };
     let (_, handshake) = stream.get_ref();
     let leaf = handshake.peer_certificates().and_then(<[_]>::first);
     // Machines have no sessions with a node.
@@ -89,10 +90,10 @@ async fn connection(
     let caller = Caller::Remote { key, from, admitted: Arc::clone(&admitted) };
     let open = OpenSessions::default();
     if outlives {
-        let Ok(Ok(Some(carrier))) = timeout(HANDSHAKE, desk.meet(key, stream)).await else { return };
+        let Ok(Ok(Some(carrier))) = timeout_at(late, desk.meet(key, stream)).await else { return };
         drop(place);
         let sessions = open.clone();
-        let (stream, carrying) = carrier.begin(async move || sessions.none().await);
+        let (stream, carrying) = carrier.begin(move || sessions.any());
         let talking = serve::talk(&node, stream, caller, open, None);
         serve_admitted(&node, key, &admitted, join(Box::pin(carrying), Box::pin(talking))).await;
     } else {

@@ -78,7 +78,7 @@ impl Journal {
         let state = watch::Sender::new(State::Carried);
         let late = |_| ClientError::Silent { place: place.clone(), after: patience };
         let stream = timeout(patience, way.walk(state.clone())).await.map_err(late)??;
-        let channel = channel_by(way.clone(), stream, state.clone()).await?;
+        let channel = channel_by(way.clone(), stream, state.clone(), patience).await?;
         Ok(Self { channel, way, state, tls, place, token: token.into(), patience })
     }
 

@@ -154,7 +154,12 @@ impl Session {
         let mut client = ShellClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE);
         let messages = client.session(ReceiverStream::new(receiver)).await?.into_inner();
         let mut incoming = Incoming { messages, place: place.clone(), state, is_away: false };
-        match incoming.next().await? {
+        let mut first = incoming.next().await?;
+        // Whoever opens has a time by which it must be open.
+        while matches!(first, Event::Away | Event::Back) {
+            first = incoming.next().await?;
+        }
+        match first {
             Event::Context(context) => Ok((Self { outgoing, incoming, ports }, context)),
             Event::Refused(refusal) => Err(ClientError::Refused(refusal)),
             Event::Accepted { .. }
@@ -231,6 +236,7 @@ pub(crate) async fn channel_by(
     way: Way,
     first: DuplexStream,
     state: watch::Sender<State>,
+    patience: Duration,
 ) -> Result<Channel, ClientError> {
     let (place, mut first) = (way.place.clone(), Some(first));
     let connector = tower::service_fn(move |_: http::Uri| {
@@ -238,7 +244,7 @@ pub(crate) async fn channel_by(
         async move {
             let stream = match first {
                 Some(first) => first,
-                None => way.walk(state).await.map_err(std::io::Error::other)?,
+                None => timeout(patience, way.walk(state)).await?.map_err(std::io::Error::other)?,
             };
             Ok::<_, std::io::Error>(TokioIo::new(stream))
         }
@@ -315,16 +321,22 @@ impl Incoming {
     /// The next thing that the agent says. Nothing is lost when this is dropped before it is ready.
     pub async fn next(&mut self) -> Result<Event, ClientError> {
         tokio::select! {
+            // First, because there may always be a message.
             biased;
-            message = self.messages.message() => match message? {
-                Some(message) => message.try_into(),
-                None => Err(ClientError::Lost),
-            },
             event = changed(self.state.as_mut(), self.is_away) => {
                 self.is_away = event == Event::Away;
                 Ok(event)
             }
+            message = self.messages.message() => match message? {
+                Some(message) => message.try_into(),
+                None => Err(ClientError::Lost),
+            },
         }
+    }
+
+    /// The connection is gone, and is tried again.
+    pub fn is_away(&self) -> bool {
+        self.is_away
     }
 
     /// Where the other end is.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pact_resume::{Dial, State};
 use rustls::pki_types::ServerName;
 use tokio::io::DuplexStream;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::client::TlsStream;
 
@@ -63,6 +63,11 @@ impl Way {
 
 impl Dial for Way {
     type Io = TlsStream<TcpStream>;
+
+    /// A confined process may be without sockets.
+    fn may(&self) -> bool {
+        self.addresses.iter().any(|to| if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.is_ok())
+    }
 
     async fn dial(&self) -> io::Result<Self::Io> {
         self.tls.connect(&self.addresses, self.name.clone()).await

@@ -8,6 +8,7 @@
 mod services;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -57,6 +58,8 @@ const PING: Duration = Duration::from_secs(10);
 const PONG: Duration = Duration::from_secs(20);
 /// A node that asks for nothing for so long wants nothing; a person without a token that is accepted by then is nobody.
 const FIRST: Duration = Duration::from_secs(10);
+/// How long whoever is told that the member ends may take to close.
+const GOODBYE: Duration = Duration::from_secs(30);
 /// Longer names fit into no index.
 const LONGEST_NODE: usize = 240;
 
@@ -146,12 +149,13 @@ impl Door {
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, from: SocketAddr, place: OwnedSemaphorePermit) {
+        let late = Instant::now() + HANDSHAKE;
         let (stream, visitor) = match self.handshake(stream, from).await {
             Ok(verified) => verified,
             Err(why) => return self.voice.say(&format!("{from}: {why}")),
         };
         // Of a person, whose connection may break and come again; it may be such a one that comes again.
-        let met = match self.meet(stream, &visitor).await {
+        let met = match self.meet(stream, &visitor, late).await {
             Ok(Some(met)) => met,
             Ok(None) => return,
             Err(why) => return self.voice.say(&format!("{from}: {why}")),
@@ -171,10 +175,24 @@ impl Door {
         match met {
             Met::Begun(carrier) => {
                 let sessions = open.clone();
-                let (stream, carrying) = carrier.begin(async move || sessions.none().await);
-                tokio::join!(carrying, self.talk(stream, visitor, from, open, None));
+                let (stream, carrying) = carrier.begin(move || sessions.any());
+                let mut carrying = pin!(carrying);
+                let mut talking = pin!(self.talk(stream, visitor, from, open, None));
+                let is_somebody = tokio::select! {
+                    is_somebody = talking.as_mut() => is_somebody,
+                    () = carrying.as_mut() => {
+                        talking.await;
+                        return;
+                    }
+                };
+                // The last words; nobody has none.
+                if is_somebody {
+                    carrying.await;
+                }
             }
-            Met::Plain(stream) => self.talk(stream, visitor, from, open, Some(PING)).await,
+            Met::Plain(stream) => {
+                self.talk(stream, visitor, from, open, Some(PING)).await;
+            }
         }
     }
 
@@ -192,11 +210,16 @@ impl Door {
     }
 
     /// Hears what the connection is for; none where it goes on with what was begun by another.
-    async fn meet(&self, stream: TlsStream<TcpStream>, visitor: &Visitor) -> Result<Option<Met>, String> {
+    async fn meet(
+        &self,
+        stream: TlsStream<TcpStream>,
+        visitor: &Visitor,
+        late: Instant,
+    ) -> Result<Option<Met>, String> {
         let outlives = stream.get_ref().1.alpn_protocol() == Some(resume::ALPN);
         match visitor {
             Visitor::Person(person) if outlives => {
-                let met = timeout(HANDSHAKE, self.desk.meet(person.key, stream)).await;
+                let met = timeout_at(late, self.desk.meet(person.key, stream)).await;
                 let late = |_| format!("it did not say what it wants within {} s", HANDSHAKE.as_secs());
                 Ok(met.map_err(late)?.map_err(|error| error.to_string())?.map(Met::Begun))
             }
@@ -205,8 +228,15 @@ impl Door {
         }
     }
 
-    /// One that nothing else watches is asked whether it is there.
-    async fn talk<S>(&self, stream: S, visitor: Visitor, from: SocketAddr, open: OpenSessions, ping: Option<Duration>)
+    /// To its end; whether it was somebody's. One that nothing else watches is asked whether it is there.
+    async fn talk<S>(
+        &self,
+        stream: S,
+        visitor: Visitor,
+        from: SocketAddr,
+        open: OpenSessions,
+        ping: Option<Duration>,
+    ) -> bool
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -224,19 +254,22 @@ impl Door {
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let (mut connection, mut closing) = (std::pin::pin!(connection), self.closing.clone());
+        let (mut connection, mut closing) = (pin!(connection), self.closing.clone());
         // A connection that breaks ends its streams; there is nobody left to tell.
         tokio::select! {
-            _broken = connection.as_mut() => return,
+            _broken = connection.as_mut() => return true,
             first = timeout(FIRST, wanted.notified()) => if first.is_err() {
-                return self.voice.say(&format!("{from}: {missing} within {} s", FIRST.as_secs()));
+                self.voice.say(&format!("{from}: {missing} within {} s", FIRST.as_secs()));
+                return false;
             }
         }
         tokio::select! {
-            _broken = connection.as_mut() => return,
+            _broken = connection.as_mut() => return true,
             _ = closing.wait_for(|closing| *closing) => connection.as_mut().graceful_shutdown(),
         }
-        let _broken = connection.await;
+        // Whoever does not listen is not waited for.
+        let _broken = timeout(GOODBYE, connection).await;
+        true
     }
 }
 

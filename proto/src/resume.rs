@@ -20,6 +20,8 @@ pub enum Frame {
     Resume {
         /// Which of the key's.
         number: u64,
+        /// More than each time before: of two connections that come for a stream, the later one carries it.
+        attempt: u32,
         /// So many of its bytes have come.
         received: u64,
     },
@@ -58,9 +60,10 @@ impl Frame {
                 to.push(NEW);
                 to.extend(number.to_be_bytes());
             }
-            Self::Resume { number, received } => {
+            Self::Resume { number, attempt, received } => {
                 to.push(RESUME);
                 to.extend(number.to_be_bytes());
+                to.extend(attempt.to_be_bytes());
                 to.extend(received.to_be_bytes());
             }
             Self::Over => to.push(OVER),
@@ -73,7 +76,7 @@ impl Frame {
             Self::Over => 1,
             Self::Bytes(_) => 5,
             Self::Received(_) | Self::New { .. } => 9,
-            Self::Resume { .. } => 17,
+            Self::Resume { .. } => 21,
         }
     }
 
@@ -84,14 +87,18 @@ impl Frame {
             BYTES => numbers.first_chunk().map(|length| Self::Bytes(u32::from_be_bytes(*length))),
             RECEIVED => first(numbers).map(Self::Received),
             NEW => first(numbers).map(|number| Self::New { number }),
-            RESUME => {
-                let both = first(numbers).zip(numbers.get(8..).and_then(first));
-                both.map(|(number, received)| Self::Resume { number, received })
-            }
+            RESUME => resume(numbers),
             OVER => Some(Self::Over),
             unknown => return Err(UnknownFrame(unknown)),
         })
     }
+}
+
+fn resume(numbers: &[u8]) -> Option<Frame> {
+    let (number, rest) = numbers.split_first_chunk()?;
+    let (attempt, rest) = rest.split_first_chunk()?;
+    let (number, attempt) = (u64::from_be_bytes(*number), u32::from_be_bytes(*attempt));
+    first(rest).map(|received| Frame::Resume { number, attempt, received })
 }
 
 fn first(numbers: &[u8]) -> Option<u64> {

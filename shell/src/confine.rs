@@ -104,6 +104,9 @@ mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::process::Command;
 
+    use rustix::io::Errno;
+    use rustix::net::{AddressFamily, SocketType, ipproto, socket};
+
     use super::confine;
 
     /// Landlock and seccomp hold for a thread and those that it starts, so a thread of its own is confined.
@@ -159,6 +162,10 @@ mod tests {
                 "a local socket was made"
             );
             assert!(stream.set_ttl(1).is_err(), "an option was set");
+            for protocol in [ipproto::MPTCP, ipproto::SCTP] {
+                let other = socket(AddressFamily::INET, SocketType::STREAM, Some(protocol));
+                assert_eq!(other.err(), Some(Errno::NOSYS), "another protocol is bounded by nothing");
+            }
         });
         confined.join().unwrap();
     }

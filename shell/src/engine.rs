@@ -80,8 +80,6 @@ pub(crate) struct Engine {
     unread: Vec<u8>,
     /// What the agent wants the right prompt to show.
     marks: Vec<String>,
-    /// The connection is gone, and made again.
-    is_away: bool,
 }
 
 /// One line on its way.
@@ -101,6 +99,8 @@ struct Running<'a> {
     interrupted: bool,
     /// When Ctrl-C was pressed while there was no connection.
     breaks: Vec<Instant>,
+    /// What its program drew was covered.
+    redraws: bool,
     /// By when the agent must have said that it runs or is refused.
     answer_by: Option<Instant>,
 }
@@ -131,13 +131,12 @@ impl Engine {
             reached: 0,
             unread: Vec::new(),
             marks: Vec::new(),
-            is_away: false,
         })
     }
 
     /// What the right prompt shows.
     pub(crate) fn marks(&self) -> Vec<String> {
-        let away = self.is_away.then(|| "connection broken".to_owned());
+        let away = self.is_away().then(|| "connection broken".to_owned());
         self.marks.iter().cloned().chain(away).collect()
     }
 
@@ -146,10 +145,14 @@ impl Engine {
         self.marks = marks;
     }
 
-    /// Between two lines the connection broke, or is there again; what to say of it.
-    pub(crate) fn is_away(&mut self, is_away: bool) -> String {
-        self.is_away = is_away;
-        if is_away { self.away() } else { self.back() }
+    /// Between two lines the connection broke, or is there again: what to say of it.
+    pub(crate) fn away_or_back(&self) -> String {
+        if self.is_away() { self.away() } else { self.back() }
+    }
+
+    /// There is no connection now.
+    fn is_away(&self) -> bool {
+        self.session.incoming.is_away()
     }
 
     /// What was typed ahead while a program had the terminal, and is for the prompt.
@@ -162,7 +165,7 @@ impl Engine {
         self.tell_size().await?;
         let line = shown(&form);
         self.session.outgoing.line(form).await?;
-        let patience = if self.is_away { PATIENCE + AWAY } else { PATIENCE };
+        let patience = if self.is_away() { PATIENCE + AWAY } else { PATIENCE };
         let answer_by = Some(Instant::now() + patience);
         let input = match reads {
             Reads::Input => Some(self.input.clone()),
@@ -178,9 +181,10 @@ impl Engine {
             credit: 0,
             interrupted: false,
             breaks: Vec::new(),
+            redraws: false,
             answer_by,
         };
-        if self.is_away {
+        if self.is_away() {
             self.say_away();
         }
         let ended = self.until_over(&mut running).await;
@@ -236,7 +240,13 @@ impl Engine {
                 written.map_err(ShellError::io("standard error"))?;
                 Ok(None)
             }
-            event = self.session.incoming.next(), if !waits_for_reader => self.event(event?, running),
+            event = self.session.incoming.next(), if !waits_for_reader => {
+                let ended = self.event(event?, running)?;
+                if std::mem::take(&mut running.redraws) {
+                    self.redraw().await?;
+                }
+                Ok(ended)
+            }
             piece = piece(running.input.as_ref(), room), if room > 0 => {
                 self.feed(piece.map_err(ShellError::io("standard input"))?, running).await
             }
@@ -248,7 +258,7 @@ impl Engine {
         match heard {
             Heard::Interrupt => {
                 running.interrupted = true;
-                if self.is_away {
+                if self.is_away() {
                     if running.gives_up(BREAKS, AWAY) {
                         return Ok(Some(Ended::Left(heard.code())));
                     }
@@ -306,16 +316,20 @@ impl Engine {
             // Said as the line was sent, for the next prompt.
             Event::Marks(marks) => self.marks = marks,
             Event::Away => {
-                self.is_away = true;
                 running.answer_by = running.answer_by.map(|by| by + AWAY);
-                if running.raw.is_none() {
+                if running.raw.is_some() {
+                    let text = format!("{}; Ctrl-C three times gives up", self.away());
+                    self.last_row(&text);
+                } else {
                     self.say_away();
                 }
             }
             Event::Back => {
-                self.is_away = false;
                 running.breaks.clear();
-                if running.raw.is_none() {
+                if running.raw.is_some() {
+                    self.last_row("");
+                    running.redraws = true;
+                } else {
                     let text = format!("pact: {}\n", self.back());
                     self.say_beside(&text);
                 }
@@ -337,7 +351,8 @@ impl Engine {
         } else {
             running.credit = running.credit.saturating_sub(piece.len());
             if running.raw.is_some() {
-                let mut pressed = piece.iter().filter(|key| self.is_away && **key == CTRL_C);
+                let is_away = self.is_away();
+                let mut pressed = piece.iter().filter(|key| is_away && **key == CTRL_C);
                 if pressed.any(|_| running.gives_up(BREAKS_OF_PROGRAM, BREAKS_WITHIN)) {
                     return Ok(Some(Ended::Left(Heard::Interrupt.code())));
                 }
@@ -359,6 +374,22 @@ impl Engine {
     fn say_away(&mut self) {
         let text = format!("pact: {}; Ctrl-C twice gives up\n", self.away());
         self.say_beside(&text);
+    }
+
+    /// Over what a program drew in the last row of the terminal, and its cursor stays where it is.
+    fn last_row(&mut self, text: &str) {
+        let Some((columns, rows)) = self.size else { return };
+        let text: String = text.chars().take(usize::from(columns).saturating_sub(1)).collect();
+        self.out.say(&format!("\x1b7\x1b[{rows};1H\x1b[0;7m{text}\x1b[0m\x1b[K\x1b8"));
+    }
+
+    /// A program draws anew where its terminal was another size meanwhile.
+    async fn redraw(&mut self) -> Result<(), ShellError> {
+        if let Some((columns, rows)) = self.size {
+            self.session.outgoing.resize(columns, rows.saturating_sub(1).max(1)).await?;
+            self.session.outgoing.resize(columns, rows).await?;
+        }
+        Ok(())
     }
 
     fn back(&self) -> String {

@@ -258,7 +258,7 @@ impl Repl<'_> {
             Event::Context(context) => self.knowledge.replace(context),
             Event::Notice(text) => self.notify(&text).await?,
             Event::Away | Event::Back => {
-                let text = self.engine.is_away(event == Event::Away);
+                let text = self.engine.away_or_back();
                 self.prompt.mark(self.engine.marks());
                 self.notify(&text).await?;
             }

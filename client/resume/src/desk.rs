@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pact_proto::resume::Frame;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::{Instant, timeout_at};
 
 use crate::HELD;
 use crate::link::{Ended, Link};
-use crate::stream::Stream;
+use crate::stream::{Nonsense, Stream};
 
-/// A connection that goes on with a stream, and how much of it had come on the other side.
-type Next<S> = (S, u64);
+/// A connection that goes on with a stream: which of those that do, and how much of it had come on the other side.
+type Next<S> = (S, u32, u64);
 
 /// Streams by key and number, each with the way of its next connection to it.
 type Streams<K, S> = BTreeMap<(K, u64), mpsc::Sender<Next<S>>>;
@@ -66,24 +66,27 @@ impl<K: Ord + Clone, S: AsyncRead + AsyncWrite + Unpin> Desk<K, S> {
                 }
                 Ok(Some(Carrier { io, next: comes, place: Place { desk: Arc::clone(self), at } }))
             }
-            Frame::Resume { number, received } => {
+            Frame::Resume { number, attempt, received } => {
                 let stream = self.streams().get(&(key, number)).cloned();
-                let left = match stream {
-                    // One that is taken already is on its way.
-                    Some(stream) => stream.try_send((io, received)).err().map(|left| left.into_inner().0),
-                    None => Some(io),
-                };
-                if let Some(mut io) = left {
-                    let mut over = Vec::new();
-                    Frame::Over.put(&mut over);
-                    io.write_all(&over).await?;
-                    io.shutdown().await?;
+                let Some(stream) = stream else { return turn_away(io).await };
+                match stream.try_send((io, attempt, received)) {
+                    // Where another one is just being taken, this one is closed, and whoever sent it comes again.
+                    Ok(()) | Err(TrySendError::Full(_)) => Ok(None),
+                    Err(TrySendError::Closed((io, _, _))) => turn_away(io).await,
                 }
-                Ok(None)
             }
             Frame::Bytes(_) | Frame::Received(_) | Frame::Over => Err(unexpected()),
         }
     }
+}
+
+/// There is no such stream.
+async fn turn_away<T, S: AsyncWrite + Unpin>(mut io: S) -> io::Result<Option<T>> {
+    let mut over = Vec::new();
+    Frame::Over.put(&mut over);
+    io.write_all(&over).await?;
+    io.shutdown().await?;
+    Ok(None)
 }
 
 /// The first word of a connection, and not a byte more.
@@ -104,37 +107,49 @@ fn unexpected() -> io::Error {
 
 impl<K: Ord, S: AsyncRead + AsyncWrite + Unpin> Carrier<K, S> {
     /// The near end, and what carries it for as long as it is awaited. Where a connection breaks, another one is waited
-    /// for until the stream is not wanted.
-    pub fn begin(self, unwanted: impl AsyncFn()) -> (DuplexStream, impl Future<Output = ()>) {
+    /// for if the stream is wanted then.
+    pub fn begin(self, is_wanted: impl Fn() -> bool) -> (DuplexStream, impl Future<Output = ()>) {
         let (stream, near) = Stream::new();
-        (near, self.carry(stream, unwanted))
+        (near, self.carry(stream, is_wanted))
     }
 
-    async fn carry(self, mut stream: Stream, unwanted: impl AsyncFn()) {
+    async fn carry(self, mut stream: Stream, is_wanted: impl Fn() -> bool) {
         let Self { io, mut next, place: _place } = self;
-        let mut link = Link::first(io, None);
+        let (mut link, mut last, mut ends_at) = (Some(Link::first(io, None)), 0, Instant::now());
         loop {
-            let taken = tokio::select! {
-                ended = link.carry(&mut stream) => match ended {
-                    Ended::Resumed => continue,
-                    Ended::Over => return,
-                    Ended::Done => return link.close().await,
-                    Ended::Broken => {
-                        drop(link);
-                        tokio::select! {
-                            biased;
-                            taken = timeout(HELD, next.recv()) => taken.ok().flatten(),
-                            () = stream.given_up() => return,
-                            () = unwanted() => return,
+            let taken = match &mut link {
+                Some(carries) => tokio::select! {
+                    ended = carries.carry(&mut stream) => match ended {
+                        Ended::Resumed => continue,
+                        Ended::Over => return,
+                        Ended::Broken if !is_wanted() => return,
+                        Ended::Broken => {
+                            (link, ends_at) = (None, Instant::now() + HELD);
+                            continue;
                         }
-                    }
+                        Ended::Done => break,
+                    },
+                    // Whoever comes again knows sooner that the connection is gone.
+                    taken = next.recv() => taken,
                 },
-                // Whoever comes again knows sooner that the connection is gone.
-                taken = next.recv() => taken,
+                None => tokio::select! {
+                    taken = timeout_at(ends_at, next.recv()) => taken.ok().flatten(),
+                    () = stream.given_up() => return,
+                },
             };
-            let Some((io, received)) = taken else { return };
-            let Ok(next) = Link::taken(io, received, &mut stream) else { return };
-            link = next;
+            let Some((io, attempt, received)) = taken else { return };
+            // One that was given up, and came late.
+            if attempt <= last {
+                continue;
+            }
+            last = attempt;
+            link = match Link::taken(io, received, &mut stream) {
+                Ok(next) => Some(next),
+                Err(Nonsense) => return,
+            };
+        }
+        if let Some(link) = link {
+            link.close().await;
         }
     }
 }

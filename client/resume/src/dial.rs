@@ -8,9 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::PATIENCE;
 use crate::link::{Ended, Link};
 use crate::stream::Stream;
+use crate::{BEAT, PATIENCE, SILENCE};
 
 /// How long one try may take to connect, and then to be answered.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -23,7 +23,10 @@ pub trait Dial: Send + Sync + 'static {
     /// What it is reached by.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Connects, with the same key each time. `Unsupported` says that no later try is of use.
+    /// Whether this process may connect at all.
+    fn may(&self) -> bool;
+
+    /// Connects, with the same key each time.
     fn dial(&self) -> impl Future<Output = io::Result<Self::Io>> + Send;
 }
 
@@ -46,8 +49,9 @@ pub fn open<D: Dial>(dial: D, number: u64, io: D::Io, state: watch::Sender<State
 }
 
 async fn carry<D: Dial>(mut stream: Stream, dial: D, number: u64, mut link: Link<D::Io>, state: watch::Sender<State>) {
+    let (mut attempt, mut gap) = (0, None);
     loop {
-        let began = Instant::now();
+        let (began, carried) = (Instant::now(), stream.carried());
         match link.carry(&mut stream).await {
             Ended::Broken => {}
             Ended::Resumed => continue,
@@ -56,10 +60,17 @@ async fn carry<D: Dial>(mut stream: Stream, dial: D, number: u64, mut link: Link
         }
         // Closed now, so that whoever waits at its other end hears it.
         drop(link);
+        if !dial.may() {
+            return;
+        }
         state.send_replace(State::Broken);
+        // A connection that carried nothing, and not even a beat, belongs to the gap before it.
+        let is_of_gap = stream.carried() == carried && began.elapsed() < SILENCE + BEAT;
+        let since = gap.filter(|_| is_of_gap).unwrap_or_else(Instant::now);
+        gap = Some(since);
         // A network that breaks whatever is made is not asked all the time.
         let rest = SOONEST.saturating_sub(began.elapsed());
-        link = match timeout(PATIENCE, again(&mut stream, &dial, number, rest)).await {
+        link = match timeout_at(since + PATIENCE, again(&mut stream, &dial, (number, &mut attempt), rest)).await {
             Ok(Some(link)) => link,
             Ok(None) | Err(_) => return,
         };
@@ -68,7 +79,12 @@ async fn carry<D: Dial>(mut stream: Stream, dial: D, number: u64, mut link: Link
 }
 
 /// Until a connection carries; none where no other will.
-async fn again<D: Dial>(stream: &mut Stream, dial: &D, number: u64, rest: Duration) -> Option<Link<D::Io>> {
+async fn again<D: Dial>(
+    stream: &mut Stream,
+    dial: &D,
+    (number, attempt): (u64, &mut u32),
+    rest: Duration,
+) -> Option<Link<D::Io>> {
     let (mut pause, mut next) = (rest, SOONEST);
     loop {
         tokio::select! {
@@ -81,17 +97,14 @@ async fn again<D: Dial>(stream: &mut Stream, dial: &D, number: u64, rest: Durati
             dialed = dialing.as_mut() => dialed,
             () = stream.given_up() => return None,
         };
-        match dialed {
-            Ok(Ok(io)) => {
-                let mut link = Link::again(io, number, stream);
-                match timeout_at(began + 2 * ATTEMPT, link.carry(stream)).await {
-                    Ok(Ended::Resumed) => return Some(link),
-                    Ok(Ended::Over | Ended::Done) => return None,
-                    Ok(Ended::Broken) | Err(_) => {}
-                }
-            }
-            Ok(Err(error)) if error.kind() == io::ErrorKind::Unsupported => return None,
-            Ok(Err(_)) | Err(_) => {}
+        // One that does not come in time, or not at all, is tried again.
+        let Ok(Ok(io)) = dialed else { continue };
+        *attempt += 1;
+        let mut link = Link::again(io, (number, *attempt), stream);
+        match timeout_at(began + 2 * ATTEMPT, link.carry(stream)).await {
+            Ok(Ended::Resumed) => return Some(link),
+            Ok(Ended::Over | Ended::Done) => return None,
+            Ok(Ended::Broken) | Err(_) => {}
         }
     }
 }

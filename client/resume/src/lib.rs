@@ -2,8 +2,9 @@
 //!
 //! Whoever speaks by it has one end of a pipe in memory, [`tokio::io::DuplexStream`], and notices nothing of a connection
 //! that breaks and of the next one but the time between. Both sides count, and keep what the other has not received.
-//! **Invariant:** no byte is lost and none comes twice; what is kept is bounded, and so is every wait; a stream is
-//! resumed by the key that began it and by no other.
+//! **Invariant:** no byte is lost and none comes twice as long as both ends are there; who closes theirs sends what it has
+//! said, and does not ask whether it came. What is kept is bounded, and so is every wait; a stream is resumed by the key
+//! that began it and by no other.
 //! **Not here:** TLS, and who has which key. What the bytes mean.
 
 mod desk;

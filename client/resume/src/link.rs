@@ -70,9 +70,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// A later one, by the side that connected.
-    pub(crate) fn again(io: S, number: u64, stream: &Stream) -> Self {
+    pub(crate) fn again(io: S, (number, attempt): (u64, u32), stream: &Stream) -> Self {
         let mut link = Self::new(io, None, stream.received());
-        link.say(Frame::Resume { number, received: stream.received() });
+        link.say(Frame::Resume { number, attempt, received: stream.received() });
         link
     }
 
@@ -121,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     fn poll(&mut self, stream: &mut Stream, context: &mut Context<'_>) -> Poll<Ended> {
         loop {
-            let near_moved = stream.poll_near(context);
+            let Ok(near_moved) = stream.poll_near(context) else { return Poll::Ready(Ended::Over) };
             match self.poll_io(stream, context) {
                 Ok(moved) if moved || near_moved => {}
                 Ok(_) => return Poll::Pending,
@@ -195,10 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn poll_read(&mut self, stream: &mut Stream, context: &mut Context<'_>) -> Result<bool, Ended> {
-        if self.heard_over {
-            return Ok(false);
-        }
-        if !stream.has_room() {
+        if self.heard_over || !stream.has_room() {
             // Who does not listen cannot say that it is quiet.
             self.heard = Instant::now();
             return Ok(false);

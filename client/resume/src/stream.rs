@@ -10,8 +10,9 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::Instant;
 
-/// So much is kept for the other side; HTTP/2 has less on its way.
-const MOST_KEPT: usize = 512 * 1024;
+/// What speaks by a stream bounds what is on its way, as HTTP/2 does with windows of a quarter of a mebibyte. Where more is
+/// kept, the other side does not say what it receives.
+const MOST_KEPT: usize = 1024 * 1024;
 /// So much waits for the near end before more is read.
 const MOST_ARRIVED: usize = 64 * 1024;
 /// What the pipe to the near end holds, each way.
@@ -89,10 +90,15 @@ impl Stream {
     }
 
     /// Moves what can be moved to and from the near end; whether that was anything.
-    pub(crate) fn poll_near(&mut self, context: &mut Context<'_>) -> bool {
-        let taken = self.over.is_none() && self.kept.len() < MOST_KEPT && self.poll_take(context);
+    pub(crate) fn poll_near(&mut self, context: &mut Context<'_>) -> Result<bool, Nonsense> {
+        let taken = self.over.is_none() && self.poll_take(context);
         let given = !self.arrived.is_empty() && self.poll_give(context);
-        taken || given
+        if self.kept.len() > MOST_KEPT { Err(Nonsense) } else { Ok(taken || given) }
+    }
+
+    /// How much both sides have received: grows where a connection carries anything.
+    pub(crate) fn carried(&self) -> u64 {
+        self.acknowledged + self.received
     }
 
     fn poll_take(&mut self, context: &mut Context<'_>) -> bool {
@@ -119,8 +125,13 @@ impl Stream {
     /// Waits, without a connection, until the near end is given up.
     pub(crate) async fn given_up(&mut self) {
         std::future::poll_fn(|context| {
-            while self.poll_near(context) {}
-            if self.over.is_some() { Poll::Ready(()) } else { Poll::Pending }
+            loop {
+                match self.poll_near(context) {
+                    Ok(true) => {}
+                    Ok(false) if self.over.is_none() => return Poll::Pending,
+                    Ok(false) | Err(Nonsense) => return Poll::Ready(()),
+                }
+            }
         })
         .await;
     }

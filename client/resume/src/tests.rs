@@ -124,7 +124,7 @@ impl Network {
         let network = Arc::clone(self);
         tokio::spawn(async move {
             if let Ok(Some(carrier)) = network.desk.meet(key, far).await {
-                let (near, carrying) = carrier.begin(async || std::future::pending().await);
+                let (near, carrying) = carrier.begin(|| true);
                 network.begun.send(near).unwrap();
                 carrying.await;
             }
@@ -137,6 +137,10 @@ struct Dialer(Arc<Network>);
 
 impl Dial for Dialer {
     type Io = Fragile;
+
+    fn may(&self) -> bool {
+        true
+    }
 
     async fn dial(&self) -> io::Result<Fragile> {
         sleep(Duration::from_millis(20)).await;
@@ -242,6 +246,10 @@ struct Away;
 impl Dial for Away {
     type Io = Fragile;
 
+    fn may(&self) -> bool {
+        true
+    }
+
     async fn dial(&self) -> io::Result<Fragile> {
         Err(io::ErrorKind::ConnectionRefused.into())
     }
@@ -287,8 +295,8 @@ async fn nobody_resumes_what_is_not_theirs() {
     let mut over = Vec::new();
     Frame::Over.put(&mut over);
     // Of another key, and of no stream; a number is used once; a connection says what it is for.
-    assert_eq!(told(&network, KEY + 1, Frame::Resume { number: 7, received: 0 }).await, over);
-    assert_eq!(told(&network, KEY, Frame::Resume { number: 8, received: 0 }).await, over);
+    assert_eq!(told(&network, KEY + 1, Frame::Resume { number: 7, attempt: 1, received: 0 }).await, over);
+    assert_eq!(told(&network, KEY, Frame::Resume { number: 8, attempt: 1, received: 0 }).await, over);
     assert_eq!(told(&network, KEY, Frame::New { number: 7 }).await, NOTHING);
     assert_eq!(told(&network, KEY, Frame::Bytes(1)).await, NOTHING);
     // And the stream is as it was.
@@ -300,11 +308,11 @@ async fn nobody_resumes_what_is_not_theirs() {
 async fn what_cannot_be_ends_the_stream() {
     // More was received than was sent.
     let (network, (near, _), mut far) = begun(&[]).await;
-    assert_eq!(told(&network, KEY, Frame::Resume { number: 7, received: 1 }).await, NOTHING);
+    assert_eq!(told(&network, KEY, Frame::Resume { number: 7, attempt: 1, received: 1 }).await, NOTHING);
     assert!(is_over(&mut far).await);
     drop(near);
     let (network, mut begun) = Network::new(&[]);
-    for says in [Frame::Received(1), Frame::New { number: 8 }, Frame::Resume { number: 7, received: 0 }] {
+    for says in [Frame::Received(1), Frame::New { number: 8 }, Frame::Resume { number: 7, attempt: 1, received: 0 }] {
         let mut io = network.connect(KEY);
         let mut bytes = Vec::new();
         Frame::New { number: 7 }.put(&mut bytes);
@@ -321,10 +329,109 @@ async fn one_that_nobody_wants_ends_with_its_connection() {
     let mut bytes = Vec::new();
     Frame::New { number: 7 }.put(&mut bytes);
     near.write_all(&bytes).await.unwrap();
-    let (mut end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(async || ());
+    let (mut end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(|| false);
     drop(near);
     let began = Instant::now();
     carrying.await;
     assert!(is_over(&mut end).await);
     assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+/// Nobody dials where it is not allowed, and nobody says that they do.
+#[tokio::test(start_paused = true)]
+async fn whoever_may_not_connect_gives_up_at_once() {
+    struct Confined;
+    impl Dial for Confined {
+        type Io = Fragile;
+
+        fn may(&self) -> bool {
+            false
+        }
+
+        async fn dial(&self) -> io::Result<Fragile> {
+            panic!("it was dialed")
+        }
+    }
+    let (network, mut begins) = Network::new(&[Cut { after: 30, loses: true, is_silent: false }]);
+    let (mut near, state) = network.open(Confined);
+    let mut far = begins.recv().await.unwrap();
+    far.write_all(&[0; 100]).await.unwrap();
+    let start = Instant::now();
+    while !is_over(&mut near).await {}
+    assert_eq!((start.elapsed(), *state.borrow()), (Duration::ZERO, State::Carried));
+}
+
+/// A network that lets a connection be made and then nothing through is away, however often that happens.
+#[tokio::test(start_paused = true)]
+async fn connections_that_carry_nothing_are_one_gap() {
+    // What a connection says first passes, in both directions, and not a byte more.
+    let first = Cut { after: 100, loses: true, is_silent: false };
+    let nothing = Cut { after: 21 + 9, loses: true, is_silent: true };
+    let (network, mut begins) = Network::new(&[&[first][..], &[nothing; 100]].concat());
+    let (mut near, _) = network.open(Dialer(Arc::clone(&network)));
+    let mut far = begins.recv().await.unwrap();
+    far.write_all(&[0; 1000]).await.unwrap();
+    let start = Instant::now();
+    while !is_over(&mut near).await {}
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+/// Whoever takes all and never says so is not kept for: neither in memory nor for ever.
+#[tokio::test(start_paused = true)]
+async fn whoever_acknowledges_nothing_ends_the_stream() {
+    let desk = Arc::new(Desk::default());
+    let (mut peer, far) = Fragile::pair(WHOLE);
+    let mut bytes = Vec::new();
+    Frame::New { number: 7 }.put(&mut bytes);
+    peer.write_all(&bytes).await.unwrap();
+    let (mut end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(|| true);
+    let (mut hears, mut says) = tokio::io::split(peer);
+    let listens = tokio::spawn(async move { while matches!(hears.read(&mut [0; 4096]).await, Ok(1..)) {} });
+    let beats = tokio::spawn(async move {
+        let mut beat = Vec::new();
+        Frame::Received(0).put(&mut beat);
+        while says.write_all(&beat).await.is_ok() {
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let carried = tokio::spawn(carrying);
+    let mut sent = 0_usize;
+    while end.write_all(&[0; 4096]).await.is_ok() {
+        sent += 4096;
+    }
+    assert!(sent < 2 << 20, "{sent}");
+    timeout(Duration::from_secs(60), async { tokio::join!(carried, listens, beats) })
+        .await
+        .expect("all are over")
+        .0
+        .unwrap();
+}
+
+/// A connection that was given up may come behind the one that was tried after it.
+#[tokio::test(start_paused = true)]
+async fn one_that_comes_late_is_not_taken() {
+    let (network, (mut near, _), mut far) = begun(&[Cut { after: 200, loses: true, is_silent: false }]).await;
+    far.write_all(&[1; 300]).await.unwrap();
+    near.read_exact(&mut [0; 300]).await.unwrap();
+    assert_eq!(network.dialed.load(Ordering::Relaxed), 2);
+    // The first attempt is taken; it is said once more, by somebody who had received less.
+    assert_eq!(told(&network, KEY, Frame::Resume { number: 7, attempt: 1, received: 0 }).await, NOTHING);
+    far.write_all(&[1; 300]).await.unwrap();
+    near.read_exact(&mut [0; 300]).await.unwrap();
+    assert_eq!(network.dialed.load(Ordering::Relaxed), 3);
+}
+
+/// What is said in a gap, the last words too, is heard behind it.
+#[tokio::test(start_paused = true)]
+async fn the_last_words_of_a_gap_are_heard() {
+    let (_network, (mut near, mut state), mut far) = begun(&[Cut { after: 30, loses: true, is_silent: false }]).await;
+    far.write_all(&[1; 100]).await.unwrap();
+    state.wait_for(|state| *state == State::Broken).await.unwrap();
+    far.write_all(b"goodbye").await.unwrap();
+    let mut heard = Vec::new();
+    timeout(Duration::from_secs(5), near.read_buf(&mut heard)).await.unwrap().unwrap();
+    while heard.len() < 107 {
+        assert!(near.read_buf(&mut heard).await.unwrap() > 0);
+    }
+    assert!(heard.ends_with(b"goodbye"));
 }

@@ -106,8 +106,13 @@ pub(super) fn program(network: Network) -> Result<BpfProgram, BackendError> {
         Network::Nothing => {}
         Network::Bounded => {
             let stream = bits_of(1, 0xf, unsigned(libc::SOCK_STREAM))?;
-            let tcp = |family| all(&[is(0, unsigned(family))?, stream.clone(), is(2, 0)?]);
-            rules.insert(libc::SYS_socket, vec![tcp(libc::AF_INET)?, tcp(libc::AF_INET6)?]);
+            // Other protocols have streams too, and landlock does not know them all.
+            let tcp = |family, protocol| all(&[is(0, unsigned(family))?, stream.clone(), is(2, unsigned(protocol))?]);
+            let mut sockets = Vec::new();
+            for protocol in [0, libc::IPPROTO_TCP] {
+                sockets.extend([tcp(libc::AF_INET, protocol)?, tcp(libc::AF_INET6, protocol)?]);
+            }
+            rules.insert(libc::SYS_socket, sockets);
             rules.insert(libc::SYS_connect, Vec::new());
             let no_delay = all(&[is(1, unsigned(libc::IPPROTO_TCP))?, is(2, unsigned(libc::TCP_NODELAY))?])?;
             rules.insert(libc::SYS_setsockopt, vec![no_delay]);

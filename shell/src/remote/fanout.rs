@@ -8,7 +8,7 @@ mod show;
 use std::sync::Arc;
 
 use pact_client::settings::Output as Format;
-use pact_client::{Event, Exit, INPUT_PIECE, Journal, Kind, LineForm, OpenOptions, Session, Terminal, Ticket};
+use pact_client::{AWAY, Event, Exit, INPUT_PIECE, Journal, Kind, LineForm, OpenOptions, Session, Terminal, Ticket};
 use pact_proto::exit::ExitCode;
 use pact_proto::model::NodeName;
 use tokio::sync::{OnceCell, Semaphore, mpsc, watch};
@@ -31,6 +31,8 @@ const PLACES: usize = 256;
 enum Said {
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
+    /// What pact says meanwhile.
+    Note(String),
     Ended(Ended),
 }
 
@@ -128,11 +130,14 @@ impl Task {
     ) -> Result<Ended, ShellError> {
         let (mut session, _) = Box::pin(Session::with(&self.journal, ticket, &self.options)).await?;
         session.outgoing.line(self.form.clone()).await?;
-        let (mut interrupts, mut feed) = (self.interrupts.clone(), Feed::default());
+        let (mut interrupts, mut feed, mut was_pressed) = (self.interrupts.clone(), Feed::default(), false);
         let ended = loop {
             let event = tokio::select! {
                 event = session.incoming.next() => event?,
                 Ok(()) = interrupts.changed() => {
+                    if session.incoming.is_away() && std::mem::replace(&mut was_pressed, true) {
+                        break away("its connection broke, and was not waited for");
+                    }
                     session.outgoing.interrupt().await?;
                     continue;
                 }
@@ -154,8 +159,11 @@ impl Task {
                     break Ended { code, failure: failure.unwrap_or_default(), is_away: false };
                 }
                 Event::Context(_) | Event::Candidates { .. } | Event::Notice(_) | Event::Marks(_) => {}
-                // Others go on meanwhile, and this one is there again or lost.
-                Event::Away | Event::Back => {}
+                Event::Away => {
+                    let why = format!("its connection broke, and is tried again for {} s", AWAY.as_secs());
+                    drop(said.send((index, Said::Note(why))).await);
+                }
+                Event::Back => was_pressed = false,
             }
             self.feed(&mut session, &mut feed).await?;
         };

@@ -2,7 +2,7 @@
 //! twice.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lines::find;
@@ -84,9 +84,14 @@ fn a_session_is_the_same_behind_a_gap() {
         seat.clear();
         seat.keys("top -d 0.2\r");
         seat.shows("PID USER");
-        wire.cut();
+        wire.goes_down();
+        seat.shows("the connection broke, and is tried again for 30 s");
         let written = seat.terminal.written().len();
-        seat.until("top to draw again", |terminal| terminal.written().len() > written + 3000);
+        wire.is_up_again();
+        seat.until("top to draw again", |terminal| {
+            let is_covered = terminal.screen().contents().contains("the connection broke");
+            terminal.written().len() > written + 3000 && !is_covered
+        });
         seat.keys("q");
         seat.prompt_anywhere();
         seat.clear();
@@ -132,7 +137,10 @@ fn a_connection_that_does_not_come_again_ends_the_session() {
 /// An agent that was started anew knows nothing of the session, and says so at once.
 #[test]
 fn a_session_does_not_outlive_its_agent() {
-    let (site, mut node, _wire) = far_node("");
+    let site = Site::start();
+    // Without a wire between: while there is no agent, connections are refused.
+    let port = free_port();
+    let mut node = site.node_at("", port, port);
     node.start_agent(&[]);
     let alice = Workstation::of(&site, "alice@example.org", OPS);
     alice.waits_for("node042");
@@ -170,6 +178,30 @@ fn the_way_to_the_journal_breaks_as_well() {
     // The question is a record too, and the second answer begins with it.
     assert!(out.lines().count() > 400 && straight.ends_with(&out), "{out}\n{straight}");
     assert!(wire.connections() > 2);
+}
+
+/// Of many nodes, one that is gone is told, waited for like others, and given up by whoever presses Ctrl-C twice.
+#[test]
+fn one_of_many_nodes_is_given_up() {
+    let (site, mut node, wire) = far_node("");
+    let path = log(&node, "the log begins\n");
+    node.start_agent(&[]);
+    let alice = Workstation::of(&site, "alice@example.org", OPS);
+    alice.waits_for("node042");
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", env!("CARGO_BIN_EXE_pact"), "exec", "node[041-042]", "--", "tail", "-f", path]);
+    command.env_clear().env("PACT_ENDPOINT", site.endpoint()).env("PACT_CA", site.path("ca.pem"));
+    command.env("PACT_TOKEN", &alice.token).env("TERM", "xterm-256color");
+    let mut seat = Seat::open(&mut command);
+    seat.shows("[node042] the log begins");
+    wire.goes_down();
+    seat.shows("pact: node042: its connection broke, and is tried again for 30 s");
+    while !seat.terminal.has_ended() {
+        seat.keys(CTRL_C);
+        seat.terminal.take_in(Duration::from_millis(200)).unwrap();
+    }
+    assert_eq!(seat.end(), Some(5), "{}", seat.screen());
+    seat.shows("pact: node042: its connection broke, and was not waited for");
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl<'a> Shown<'a> {
     pub(super) fn take(&mut self, index: usize, said: Said) {
         let (Some(answer), Some(node)) = (self.answers.get_mut(index), self.nodes.get(index)) else { return };
         match said {
+            Said::Note(text) => return self.err.say(&format!("pact: {node}: {}\n", escape(text.as_bytes()))),
             Said::Stdout(bytes) => answer.is_cut |= !keep(&mut answer.stdout, &bytes),
             Said::Stderr(bytes) => answer.is_cut |= !keep(&mut answer.stderr, &bytes),
             Said::Ended(ended) if answer.is_cut => answer.ended = Some(cut(&ended)),
