@@ -12,6 +12,7 @@ mod hardware;
 mod host;
 mod launcher;
 mod link;
+pub mod lint;
 mod node;
 mod packet;
 mod peer;

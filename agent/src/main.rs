@@ -20,6 +20,14 @@ fn main() -> ExitCode {
             print!("{}", pact_agent::sandbox::probe::run());
             return ExitCode::SUCCESS;
         }
+        Ok(Asked::Lint(paths)) => {
+            let findings = pact_agent::lint::lint(&paths);
+            for finding in &findings {
+                println!("{finding}");
+            }
+            let is_serious = findings.iter().any(pact_agent::lint::Finding::is_serious);
+            return ExitCode::from(u8::from(is_serious));
+        }
         Err(usage) => {
             eprintln!("pact-agent: {usage}");
             return ExitCode::from(pact_proto::exit::ExitCode::General.number());
@@ -39,14 +47,29 @@ enum Asked {
     Serve(PathBuf),
     /// Started by the launcher's self-test, inside the sandbox.
     Probe,
+    /// What is to be said of files of programs.
+    Lint(Vec<PathBuf>),
 }
 
-fn arguments(mut words: impl Iterator<Item = std::ffi::OsString>) -> Result<Asked, &'static str> {
+/// Where the packages put them.
+const PROGRAMS: &str = "/etc/pact/programs";
+const USAGE: &str = "usage: pact-agent [--config FILE], or pact-agent whitelist lint [FILE|DIR…]";
+
+fn arguments(words: impl Iterator<Item = std::ffi::OsString>) -> Result<Asked, &'static str> {
+    let words: Vec<_> = words.collect();
+    if let [whitelist, lint, paths @ ..] = words.as_slice()
+        && whitelist == "whitelist"
+        && lint == "lint"
+    {
+        let paths = if paths.is_empty() { vec![PROGRAMS.into()] } else { paths.iter().map(PathBuf::from).collect() };
+        return Ok(Asked::Lint(paths));
+    }
+    let mut words = words.into_iter();
     match (words.next(), words.next(), words.next()) {
         (None, _, _) => Ok(Asked::Serve(pact_agent::config::DEFAULT_PATH.into())),
         (Some(flag), Some(path), None) if flag == "--config" => Ok(Asked::Serve(path.into())),
         (Some(flag), None, None) if flag == "--probe" => Ok(Asked::Probe),
-        (Some(_), _, _) => Err("usage: pact-agent [--config FILE]"),
+        (Some(_), _, _) => Err(USAGE),
     }
 }
 

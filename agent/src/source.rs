@@ -36,7 +36,8 @@ pub(crate) fn recordings_key(path: &Path) -> Result<Key, ConfigError> {
     key.ok_or_else(|| ConfigError::wrong(path, "it is not 64 hexadecimal digits"))
 }
 
-fn program(path: &Path) -> Result<Program, ConfigError> {
+/// One program, of a file that is named after it.
+pub(crate) fn program(path: &Path) -> Result<Program, ConfigError> {
     let program = Program::from_toml(&read_roots(path)?).map_err(|e| ConfigError::wrong(path, e.to_string()))?;
     if path.file_stem().and_then(|stem| stem.to_str()) != Some(program.name().as_str()) {
         return Err(ConfigError::wrong(path, format!("it must be named {}.toml", program.name())));

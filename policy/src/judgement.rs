@@ -181,6 +181,9 @@ pub fn may_see_others(identity: &Identity, place: &Place) -> bool {
     may_see(identity.standing(place))
 }
 
+/// How the reason ends where no file of the whitelist knows a program; before it stands the name.
+pub const NOT_WHITELISTED: &str = ": it is not a whitelisted program";
+
 struct Judge<'a> {
     policy: &'a Policy,
     whitelist: &'a Whitelist,
@@ -244,7 +247,7 @@ impl Judge<'_> {
         let names = enabled.map(ProgramName::as_str).chain(commands);
         // A name is never a path; who types one means what stands behind its last slash.
         let meant = typed.rsplit('/').next().unwrap_or_default();
-        (format!("{shown}: it is not a whitelisted program"), hint(&near(meant, names)))
+        (format!("{shown}{NOT_WHITELISTED}"), hint(&near(meant, names)))
     }
 
     fn argument(&self, index: usize, program: &Program, error: &ArgumentError) -> Verdict {

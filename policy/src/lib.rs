@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod certificate;
+mod explain;
 mod identity;
 mod judgement;
 mod matrix;
@@ -15,9 +16,11 @@ pub mod token;
 mod visible;
 mod whitelist;
 
+pub use explain::explain;
 pub use identity::{Identity, Peer, Unbound};
 pub use judgement::{
-    Judged, Permitted, Place, PlannedStage, Refused, judge, judge_at_journal, judge_for_node, may_see_others,
+    Judged, NOT_WHITELISTED, Permitted, Place, PlannedStage, Refused, judge, judge_at_journal, judge_for_node,
+    may_see_others,
 };
 pub use matrix::matrix;
 pub use policy::{Audit, Limits, Policy, PolicyError, Recording};

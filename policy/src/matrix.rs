@@ -27,6 +27,7 @@ const ROWS: &[(&str, &[Standing])] = &[
     ("health", PERSONS),
     ("help", EVERYBODY),
     ("log", EVERYBODY),
+    ("policy", EVERYBODY),
     ("revoke", &[Standing::PlatformAdmin]),
     ("shell", PERSONS),
     ("status", EVERYBODY),
@@ -57,6 +58,13 @@ const EVERYBODY: &[Standing] = &[
     Standing::ServiceAi,
     Standing::Root,
 ];
+
+impl Standing {
+    /// As its column is named.
+    pub(crate) fn name(self) -> &'static str {
+        COLUMNS.iter().find(|(standing, _)| *standing == self).map_or("nobody", |(_, name)| *name)
+    }
+}
 
 /// Whether somebody of this standing may use a command.
 pub(crate) fn may_use(standing: Standing, command: &str) -> bool {

@@ -12,6 +12,7 @@ mod exit;
 mod health;
 mod help;
 mod log;
+mod policy;
 mod revoke;
 mod shell;
 mod since;
@@ -26,6 +27,7 @@ pub use completions::{CompletionsArguments, Shell};
 pub use exec::ExecArguments;
 pub use help::HelpArguments;
 pub use log::{LogArguments, Show, is_of};
+pub use policy::{PolicyArguments, PolicyQuestion};
 pub use revoke::RevokeArguments;
 pub use shell::ShellArguments;
 pub use since::{InvalidSince, Since};
@@ -52,6 +54,8 @@ pub enum Command {
     Cluster,
     /// `health`
     Health,
+    /// `policy`
+    Policy(PolicyArguments),
     /// `revoke`
     Revoke(RevokeArguments),
     /// `whoami`
@@ -70,7 +74,13 @@ impl Command {
         match self {
             // It has the terminal itself.
             Self::Log(LogArguments { show: Some(Show::Play { .. }), .. }) => false,
-            Self::Log(_) | Self::Cap(_) | Self::Help(_) | Self::Cluster | Self::Health | Self::Status(_) => true,
+            Self::Log(_)
+            | Self::Cap(_)
+            | Self::Help(_)
+            | Self::Policy(_)
+            | Self::Cluster
+            | Self::Health
+            | Self::Status(_) => true,
             Self::Exec(_)
             | Self::Shell(_)
             | Self::Watch(_)
@@ -92,6 +102,7 @@ impl Command {
             Self::Watch(_) => "watch",
             Self::Cluster => "cluster",
             Self::Health => "health",
+            Self::Policy(_) => "policy",
             Self::Revoke(_) => "revoke",
             Self::Whoami => "whoami",
             Self::Completions(_) => "completions",
@@ -142,6 +153,7 @@ pub const TABLE: &[Descriptor] = &[
     health::DESCRIPTOR,
     help::DESCRIPTOR,
     log::DESCRIPTOR,
+    policy::DESCRIPTOR,
     revoke::DESCRIPTOR,
     shell::DESCRIPTOR,
     status::DESCRIPTOR,

@@ -4,6 +4,7 @@
 
 mod cap;
 mod escape;
+mod explain;
 mod fleet;
 mod fold;
 mod format;
@@ -18,6 +19,7 @@ mod value;
 
 pub use cap::{Capabilities, Cpu, Disk, Gpu, Health, Nic, Numa, cap, cap_value};
 pub use escape::{escape, is_plain};
+pub use explain::{ExplainedStage, Explanation, explanation, explanation_value, suggestions, suggestions_value};
 pub use fleet::{
     ClusterStatus, FleetLink, FleetNode, cluster, cluster_value, findings, fleet, fleet_value, health, health_value,
     revoked, revoked_value,

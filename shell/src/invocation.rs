@@ -195,6 +195,7 @@ fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
         Command::Status(StatusArguments { node: None, vcluster: None })
         | Command::Cap(CapArguments { node: None })
         | Command::Log(_)
+        | Command::Policy(_)
         | Command::Watch(_)
         | Command::Whoami => return Ok(Way::Nearest),
         Command::Help(_) | Command::Exit => return Ok(Way::Agent),
@@ -231,6 +232,7 @@ fn asked_help(parsed: &Parsed) -> Option<&HelpArguments> {
             | Command::Completions(_)
             | Command::Cluster
             | Command::Health
+            | Command::Policy(_)
             | Command::Revoke(_)
             | Command::Whoami
             | Command::Exit => None,

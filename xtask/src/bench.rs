@@ -10,7 +10,6 @@ mod figure;
 mod keys;
 mod lines;
 mod machine;
-mod peer;
 mod prompt;
 mod remote;
 mod terminals;

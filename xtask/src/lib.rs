@@ -17,6 +17,7 @@ mod run;
 mod say;
 pub mod site;
 mod soak;
+pub mod ssh;
 mod stage;
 pub mod terminal;
 mod test;

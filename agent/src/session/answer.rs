@@ -3,16 +3,17 @@
 //! **Invariant:** an answer is bytes and a status; nothing here starts a program or changes the node. It is made as it
 //! is read, a piece at a time, so a long one is never whole in memory, and nobody's line waits for another's search.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pact_files::DiskError;
-use pact_proto::command::{Command, HelpArguments, LogArguments, Show, Since, is_of};
+use pact_proto::command::{Command, HelpArguments, LogArguments, PolicyArguments, PolicyQuestion, Show, Since, is_of};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::CommandStage;
-use pact_proto::model::entry::Credential;
+use pact_proto::model::entry::{Body, Credential};
 use pact_proto::model::{Entry, LineId};
 use pact_proto::view::{self, Capabilities, Format, Style};
 use pact_session::Size;
@@ -33,6 +34,9 @@ const PIECE: usize = 32 * 1024;
 /// What the kernel may take for its files; those of devices that are well take milliseconds.
 const KERNEL: Duration = Duration::from_secs(5);
 const READERS: usize = 8;
+/// What was refused long ago is no suggestion; and anybody types as many names as they like.
+const MOST_LOOKED_AT: usize = 100_000;
+const MOST_NAMES: usize = 200;
 /// So many entries are looked at before others have their turn: a millisecond or two.
 const AT_A_TIME: usize = 256;
 
@@ -226,6 +230,7 @@ impl Session<'_> {
                 Answer::text(self.format.whole(|| view::status(&status, style), || view::status_value(&status)))
             }
             Command::Cap(_) => self.cap(style),
+            Command::Policy(PolicyArguments { asked }) => self.policy(asked, style),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
             // A line that begins so is refused before it is permitted.
@@ -253,6 +258,26 @@ impl Session<'_> {
         })))
     }
 
+    fn policy(&self, asked: &PolicyQuestion, style: Style) -> Answer {
+        let (node, format) = (self.node, self.format);
+        match asked {
+            PolicyQuestion::Explain { line } => {
+                let (identity, place) = (self.identity(), &node.place);
+                let found = pact_policy::explain(&node.policy, &node.whitelist, &identity, place, line.as_bytes());
+                let text = format.whole(|| view::explanation(&found, style), || view::explanation_value(&found));
+                Answer { code: found.code, ..Answer::text(text) }
+            }
+            PolicyQuestion::Matrix => Answer::text(pact_policy::matrix()),
+            PolicyQuestion::Suggestions => {
+                let entries = node.spool.newest();
+                Answer::of(Source::Kernel(spawn_blocking(move || {
+                    let names = suggested(entries);
+                    format.whole(|| view::suggestions(&names), || view::suggestions_value(&names)).into_bytes()
+                })))
+            }
+        }
+    }
+
     fn whoami(&self) -> Answer {
         let verified = match self.proof.credential() {
             Credential::Peer { uid, user: Some(user), .. } => format!("account {user} (uid {uid}) of this node"),
@@ -278,6 +303,22 @@ impl Session<'_> {
             Err(message) => Answer::failed(ExitCode::General, &message),
         }
     }
+}
+
+/// Names that no file of the whitelist knows, among the last lines that were refused; those that were typed most first.
+fn suggested(entries: impl Iterator<Item = Result<Entry, DiskError>>) -> Vec<(String, u64)> {
+    let mut names: BTreeMap<String, u64> = BTreeMap::new();
+    for entry in entries.take(MOST_LOOKED_AT).filter_map(Result::ok) {
+        if let Body::Refused(refused) = &entry.body
+            && let Some(name) = refused.reason.strip_suffix(pact_policy::NOT_WHITELISTED)
+            && (names.len() < MOST_NAMES || names.contains_key(name))
+        {
+            *names.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    names
 }
 
 /// A place among those who read the kernel's files at a time: a device that is ill holds its reader for ever.

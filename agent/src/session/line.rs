@@ -244,6 +244,7 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
         Command::Status(_)
         | Command::Cap(_)
         | Command::Log(_)
+        | Command::Policy(_)
         | Command::Watch(_)
         | Command::Whoami
         | Command::Help(_)

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use pact_policy::Sight;
 use pact_proto::command::{
-    Command, HelpArguments, LogArguments, RevokeArguments, Show as ShowOne, StatusArguments, WatchArguments, is_of,
+    Command, HelpArguments, LogArguments, PolicyArguments, PolicyQuestion, RevokeArguments, Show as ShowOne,
+    StatusArguments, WatchArguments, is_of,
 };
 use pact_proto::exit::ExitCode;
 use pact_proto::model::entry::{Body, End, OutputKept};
@@ -132,12 +133,19 @@ impl Session<'_> {
                 let is_well = view::findings(&status, &nodes).is_empty();
                 return Ok(if is_well { ExitCode::Success } else { ExitCode::General });
             }
+            Command::Policy(PolicyArguments { asked: PolicyQuestion::Matrix }) => pact_policy::matrix(),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments)?,
             // Nothing to leave: the client does.
             Command::Exit => String::new(),
             // Refused before.
-            Command::Cap(_) | Command::Completions(_) | Command::Exec(_) | Command::Shell(_) => {
+            Command::Policy(PolicyArguments {
+                asked: PolicyQuestion::Explain { .. } | PolicyQuestion::Suggestions,
+            })
+            | Command::Cap(_)
+            | Command::Completions(_)
+            | Command::Exec(_)
+            | Command::Shell(_) => {
                 return Err(failed("the journal starts no program"));
             }
         };

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use pact_files::failpoint;
 use pact_policy::{Judged, Permitted, judge_at_journal, judge_for_node};
-use pact_proto::command::{Command, StatusArguments};
+use pact_proto::command::{Command, PolicyArguments, PolicyQuestion, StatusArguments};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, CommandStage, ExpandedHead, Line};
 use pact_proto::model::LineId;
@@ -103,6 +103,11 @@ impl Session<'_> {
             Command::Cap(_) => {
                 let hint = "`cap NODE` from a workstation";
                 Err(Refusal::new(line, ExitCode::General, "cap: of which node?", hint))
+            }
+            Command::Policy(PolicyArguments { asked: PolicyQuestion::Matrix }) => Ok(permitted),
+            Command::Policy(_) => {
+                let hint = "`pact exec NODE -- policy explain LINE`: lines are judged by the node that they are for";
+                Err(Refusal::new(line, ExitCode::General, "policy: of which node?", hint))
             }
             Command::Completions(_) | Command::Exec(_) | Command::Shell(_) => {
                 let message = format!("{}: the journal does not answer it", command.name());

@@ -10,7 +10,7 @@ use std::path::Path;
 use pact_policy::{Identity, Judged, Peer, Place, Policy, Whitelist, judge};
 use pact_proto::grammar::{self, Line};
 use pact_proto::program::Program;
-use pact_proto::view::escape;
+use pact_proto::view::{self, Style, escape};
 
 /// Accounts are called after their roles.
 const POLICY: &str = r#"
@@ -87,9 +87,15 @@ fn check(file: &str, policy: &Policy) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(file);
     let whitelist = whitelist();
     cases::check(&path, |typed| {
-        let at = typed.windows(2).position(|pair| pair == b": ").expect("a case is `account: line`");
-        judged(policy, &whitelist, std::str::from_utf8(&typed[..at]).unwrap(), &typed[at + 2..])
+        let (user, line) = split(typed);
+        judged(policy, &whitelist, user, line)
     });
+}
+
+/// `account: line`
+fn split(typed: &[u8]) -> (&str, &[u8]) {
+    let at = typed.windows(2).position(|pair| pair == b": ").expect("a case is `account: line`");
+    (std::str::from_utf8(&typed[..at]).unwrap(), &typed[at + 2..])
 }
 
 #[test]
@@ -105,6 +111,23 @@ fn service_ai_starts_programs_only_where_the_policy_says() {
 #[test]
 fn known_ways_out_of_restricted_shells_end_here() {
     check("ways-out.cases", &Policy::from_toml(&POLICY.replace("[\"wc\"]", "[]")).unwrap());
+}
+
+/// What is said of a line, and that it is what becomes of it.
+#[test]
+fn a_line_is_explained_as_it_is_judged() {
+    let (policy, whitelist) = (Policy::from_toml(POLICY).unwrap(), whitelist());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/explained.cases");
+    cases::check(&path, |typed| {
+        let (user, line) = split(typed);
+        let found = pact_policy::explain(&policy, &whitelist, &somebody(&policy, user), &place(), line);
+        let judged = judged(&policy, &whitelist, user, line);
+        let code = judged.trim_start().split(' ').next().unwrap_or_default().parse().unwrap_or(0);
+        // A pattern that stands for itself is no file.
+        assert!(found.code == code || line.contains(&b'*'), "{judged}");
+        let text = view::explanation(&found, Style { colour: false, columns: 100 });
+        text.lines().map(|row| format!("  {row}\n")).collect()
+    });
 }
 
 #[test]
@@ -130,6 +153,7 @@ fn what_one_may_name_is_what_one_may_use() {
                 "exec" => "exec n1 -- uname",
                 "completions" => "completions bash",
                 "shell" => "shell n1",
+                "policy" => "policy matrix",
                 "revoke" => "revoke a@example.org -m left",
                 name => name,
             };

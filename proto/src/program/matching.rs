@@ -16,6 +16,8 @@ pub struct Match {
     pub reads_stdin: bool,
     /// It draws on a terminal.
     pub terminal: bool,
+    /// Which of the schema's forms allows it, from 0.
+    pub form: usize,
 }
 
 /// An argument that no form allows.
@@ -73,8 +75,8 @@ impl Schema {
     /// Finds the form. Where none matches, the error is that of the form that came furthest.
     pub fn match_argv(&self, argv: &[Vec<u8>]) -> Result<Match, ArgumentError> {
         let mut furthest: Option<ArgumentError> = None;
-        for form in self.forms() {
-            match (Matching { form, argv, at: 1, words: 0, operands: Vec::new(), seen: Vec::new() }).run() {
+        for (number, form) in self.forms().iter().enumerate() {
+            match (Matching { form, number, argv, at: 1, words: 0, operands: Vec::new(), seen: Vec::new() }).run() {
                 Ok(found) => return Ok(found),
                 Err(error) => {
                     furthest = Some(match furthest {
@@ -93,6 +95,8 @@ const MOST_SHOWN: usize = 12;
 
 struct Matching<'a> {
     form: &'a Form,
+    /// Which of the schema's it is.
+    number: usize,
     argv: &'a [Vec<u8>],
     at: usize,
     /// Sub-commands seen.
@@ -133,7 +137,12 @@ impl Matching<'_> {
             return Err(ArgumentError { wanted, ..ArgumentError::new(self.at, "it must say more") });
         }
         self.check_operands()?;
-        Ok(Match { effect: self.form.effect, reads_stdin: self.reads_stdin(), terminal: self.form.terminal })
+        Ok(Match {
+            effect: self.form.effect,
+            reads_stdin: self.reads_stdin(),
+            terminal: self.form.terminal,
+            form: self.number,
+        })
     }
 
     /// `-5`, where the program reads a number of lines.

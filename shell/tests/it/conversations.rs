@@ -101,7 +101,7 @@ fn quoted(words: &[u8]) -> Vec<u8> {
 }
 
 /// Whether nobody has to end it.
-fn ends_by_itself(line: &[u8]) -> bool {
+pub(crate) fn ends_by_itself(line: &[u8]) -> bool {
     let text = String::from_utf8_lossy(line);
     let words: Vec<_> = text.split_ascii_whitespace().collect();
     let follows = words.iter().any(|word| {
@@ -134,19 +134,19 @@ fn may_differ(line: &[u8], shown: &str) -> bool {
 }
 
 /// Whether it can be typed: its bytes are no keys.
-fn can_be_typed(line: &[u8]) -> bool {
+pub(crate) fn can_be_typed(line: &[u8]) -> bool {
     std::str::from_utf8(line).is_ok_and(|text| !text.trim().is_empty() && !text.chars().any(char::is_control))
 }
 
 /// One who is on the node and at a workstation.
-struct Person {
+pub(crate) struct Person {
     site: Site,
-    node: Node,
-    token: String,
+    pub(crate) node: Node,
+    pub(crate) token: String,
 }
 
 impl Person {
-    fn new(roles: &[&str]) -> Self {
+    pub(crate) fn new(roles: &[&str]) -> Self {
         let site = Site::start();
         let listed: Vec<_> = roles.iter().map(|role| format!("\"{role}\"")).collect();
         let bound =
@@ -165,7 +165,7 @@ impl Person {
     }
 
     /// What both prompts show; nothing where there is no way in.
-    fn at_prompts(&self, lines: &[Vec<u8>]) -> [Option<Vec<String>>; 2] {
+    pub(crate) fn at_prompts(&self, lines: &[Vec<u8>]) -> [Option<Vec<String>>; 2] {
         let mut here = self.node.pact_on_terminal(Account::Alice, &[]);
         let mut there = self.there().at_prompt("node042");
         std::thread::scope(|scope| {
@@ -173,7 +173,7 @@ impl Person {
         })
     }
 
-    fn by_words(&self, line: &[u8]) -> [Said; 2] {
+    pub(crate) fn by_words(&self, line: &[u8]) -> [Said; 2] {
         use std::os::unix::ffi::OsStrExt;
         let line = std::ffi::OsStr::from_bytes(line);
         let mut here = self.node.pact(Account::Alice, &["-c"]);

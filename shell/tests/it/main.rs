@@ -2,6 +2,7 @@
 //! record.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod attacks;
 mod broken;
 #[expect(dead_code, reason = "what checks and blesses them is for the crates whose they are")]
 #[path = "../../../proto/tests/it/cases.rs"]

@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::figure::{Figure, Samples, Target, Unit};
-use super::peer::Ssh;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::node::{Account, NAME, Node, Setup};
 use crate::site::{Site, Workstation};
+use crate::ssh::Ssh;
 use crate::stage::{Prompt, Stage};
 use crate::{root, wait};
 

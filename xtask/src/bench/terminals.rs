@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use super::delay::Delay;
 use super::figure::{Figure, Samples, Target, Unit};
 use super::keys::key_to_quiet;
-use super::peer::Ssh;
 use super::remote::{memory_of, programs};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::node::{Account, NAME, Node, Setup};
 use crate::site::{Site, Workstation};
+use crate::ssh::Ssh;
 use crate::stage::{Prompt, Stage};
 use crate::terminal::Terminal;
 

@@ -1,4 +1,5 @@
-//! The peer of everything that goes over a network: sshd and ssh of Debian, on loopback, with keys and without DNS.
+//! sshd and ssh of Debian on loopback, with keys and without DNS: the peer of everything that goes over a network, and a
+//! way in that tests try.
 //!
 //! **Invariant:** its keys, its address and its control socket are of this run alone; it ends with it.
 
@@ -17,14 +18,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PACE: Duration = Duration::from_millis(5);
 
 /// sshd in the namespace of a node, and how ssh reaches it.
-pub(super) struct Ssh {
+pub struct Ssh {
     sshd: Child,
     port: u16,
     place: PathBuf,
 }
 
 impl Ssh {
-    pub(super) fn start(node: &Node, interrupt: &Interrupt) -> Result<Self> {
+    /// Makes keys, and waits until it listens.
+    pub fn start(node: &Node, interrupt: &Interrupt) -> Result<Self> {
         let place = node.path("ssh");
         std::fs::create_dir(&place)?;
         for name in ["host", "user"] {
@@ -36,7 +38,8 @@ impl Ssh {
         let at = |name: &str| place.join(name).display().to_string();
         let configuration = format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\nUseDNS no\n\
-             StrictModes no\nPasswordAuthentication no\nMaxSessions 100\nPermitRootLogin prohibit-password\n",
+             StrictModes no\nPasswordAuthentication no\nMaxSessions 100\nPermitRootLogin prohibit-password\n\
+             Subsystem sftp /usr/lib/openssh/sftp-server\n",
             at("host"),
             at("user.pub"),
         );
@@ -60,21 +63,21 @@ impl Ssh {
     }
 
     /// A connection of its own.
-    pub(super) fn cold(&self, words: &[&str]) -> Command {
+    pub fn cold(&self, words: &[&str]) -> Command {
         let mut command = self.ssh();
         command.args(["-o", "ControlPath=none", "root@127.0.0.1"]).args(words);
         command
     }
 
     /// Over the connection that [`Self::master`] keeps.
-    pub(super) fn warm(&self, words: &[&str]) -> Command {
+    pub fn warm(&self, words: &[&str]) -> Command {
         let mut command = self.ssh();
         command.arg("-S").arg(self.place.join("control")).arg("root@127.0.0.1").args(words);
         command
     }
 
     /// Opens a connection that others use; it ends with its standard input.
-    pub(super) fn master(&self) -> Result<Master> {
+    pub fn master(&self) -> Result<Master> {
         let mut command = self.ssh();
         command.args(["-o", "ControlMaster=yes", "-S"]).arg(self.place.join("control"));
         let child = command.args(["root@127.0.0.1", "cat"]).stdin(Stdio::piped()).spawn()?;
@@ -89,7 +92,7 @@ impl Ssh {
     }
 
     /// A shell on a terminal of its own, by another port that leads to this sshd.
-    pub(super) fn terminal(&self, port: u16, line: &str) -> Command {
+    pub fn terminal(&self, port: u16, line: &str) -> Command {
         let mut command = Command::new("setsid");
         let known = format!("UserKnownHostsFile={}", self.place.join("known-far").display());
         command.args([
@@ -111,21 +114,51 @@ impl Ssh {
     }
 
     /// Where it listens.
-    pub(super) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// The process that listens.
-    pub(super) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.sshd.id()
+    }
+
+    /// Another program of OpenSSH, or what uses it, with all that it needs to reach this sshd and no other: `sftp`, `scp`.
+    pub fn with(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.args(["-F", "none", "-q", "-P", &self.port.to_string()]);
+        self.options(&mut command);
+        command
+    }
+
+    /// As an account of the node.
+    pub fn of(&self, account: &str, options: &[&str], words: &[&str]) -> Command {
+        let mut command = self.ssh();
+        command.args(["-o", "ControlPath=none"]).args(options).arg(format!("{account}@127.0.0.1")).args(words);
+        command
+    }
+
+    /// How it is called by programs that start it.
+    pub fn as_transport(&self) -> String {
+        let mut words = vec!["ssh".to_owned(), "-F".to_owned(), "none".to_owned(), "-q".to_owned()];
+        words.extend(["-p".to_owned(), self.port.to_string()]);
+        let mut options = Command::new("ssh");
+        self.options(&mut options);
+        words.extend(options.get_args().map(|word| word.to_string_lossy().into_owned()));
+        words.join(" ")
+    }
+
+    fn options(&self, command: &mut Command) {
+        let known = format!("UserKnownHostsFile={}", self.place.join("known").display());
+        command.args(["-o", "BatchMode=yes", "-o", &known, "-o", "StrictHostKeyChecking=accept-new"]);
+        command.args(["-o", "IdentitiesOnly=yes", "-i"]).arg(self.place.join("user"));
     }
 
     fn ssh(&self) -> Command {
         let mut command = Command::new("ssh");
-        let known = format!("UserKnownHostsFile={}", self.place.join("known").display());
-        command.args(["-F", "none", "-q", "-p", &self.port.to_string(), "-o", "BatchMode=yes", "-o", &known]);
-        command.args(["-o", "StrictHostKeyChecking=accept-new", "-o", "IdentitiesOnly=yes", "-i"]);
-        command.arg(self.place.join("user")).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(["-F", "none", "-q", "-p", &self.port.to_string()]);
+        self.options(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }
 }
@@ -138,7 +171,7 @@ impl Drop for Ssh {
 }
 
 /// A connection that is kept.
-pub(super) struct Master(Child);
+pub struct Master(Child);
 
 impl Drop for Master {
     fn drop(&mut self) {
