@@ -88,7 +88,7 @@ fn settle(table: &Table, setup: &Setup) -> Result<Covers, String> {
     rustix::thread::set_name(c"pact-host").map_err(text("name"))?;
     set_child_subreaper(Some(getpid())).map_err(text("subreaper"))?;
     setup.group.enter().map_err(|error| error.to_string())?;
-    let covers = namespace::enter(&table.socket_directories(), &setup.hidden).map_err(|error| error.to_string())?;
+    let covers = namespace::enter(&table.kept_in_run(), &setup.hidden).map_err(|error| error.to_string())?;
     rustix::process::chdir(HOME).map_err(text(HOME))?;
     identity::keep_only(identity::HOST).map_err(|error| format!("capabilities: {error}"))?;
     rustix::thread::set_no_new_privs(true).map_err(text("no_new_privs"))?;

@@ -171,7 +171,7 @@ fn profile(program: &Program, findings: &mut Findings<'_>) {
             findings.note(format!("group {group} does not exist on this node, and is not given"));
         }
     }
-    for path in profile.devices.iter().chain(&profile.sockets) {
+    for path in profile.devices.iter().chain(&profile.controls).chain(&profile.sockets) {
         if !path.exists() {
             findings.note(format!("{} is not there on this node", path.display()));
         }

@@ -4,7 +4,7 @@
 //! looked up here again, argv included.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
 use pact_policy::{Limits, Whitelist};
@@ -26,6 +26,9 @@ paths = ["/proc/self/exe"]
 effect = "read"
 options = [{ names = ["--probe"], about = "try to break out" }]
 "#;
+
+/// Of which a session has its own.
+const RUN: &str = "/run";
 
 /// Programs by name.
 pub(crate) struct Table(BTreeMap<String, Row>);
@@ -94,13 +97,17 @@ impl Table {
         Self(rows.into_iter().map(|row| (row.program.name().to_string(), row)).collect())
     }
 
-    /// Directories of the sockets that profiles name, to be kept in the sessions' /run.
-    pub(crate) fn socket_directories(&self) -> Vec<PathBuf> {
-        let sockets = self.0.values().flat_map(|row| &row.program.profile().sockets);
-        let mut directories: Vec<_> = sockets.filter_map(|path| path.parent()).map(PathBuf::from).collect();
-        directories.sort();
-        directories.dedup();
-        directories
+    /// What profiles name below /run, to be kept in the sessions': directories of sockets, and what is read. None of them
+    /// lies in another.
+    pub(crate) fn kept_in_run(&self) -> Vec<PathBuf> {
+        let profiles = || self.0.values().map(|row| row.program.profile());
+        let sockets = profiles().flat_map(|profile| &profile.sockets).filter_map(|path| path.parent());
+        let read = profiles().flat_map(|profile| &profile.read).map(PathBuf::as_path);
+        let below = |path: &&Path| path.starts_with(RUN) && *path != Path::new(RUN);
+        let mut paths: Vec<_> = sockets.chain(read).filter(below).map(Path::to_owned).collect();
+        paths.sort();
+        paths.dedup_by(|inner, outer| inner.starts_with(outer));
+        paths
     }
 
     fn row(&self, name: &str) -> Result<&Row, TableError> {

@@ -62,7 +62,8 @@ impl Program {
             return Err(SchemaError::wrong("paths", "there must be one at least"));
         }
         let profile = &file.profile;
-        let every = file.paths.iter().chain(&profile.read).chain(&profile.devices).chain(&profile.sockets);
+        let every = file.paths.iter().chain(&profile.read).chain(&profile.devices);
+        let every = every.chain(&profile.controls).chain(&profile.sockets);
         for path in every {
             let parts_are_names = !path.components().any(|part| matches!(part, std::path::Component::ParentDir));
             if !path.is_absolute() || !parts_are_names {

@@ -38,7 +38,6 @@ struct Report {
 pub(crate) fn run(json: Option<&Path>) -> Result<()> {
     must_be_root("the bench")?;
     programs::ensure(true)?;
-    programs::ensure_peers()?;
     kernel::ensure()?;
     let interrupt = Interrupt::watch()?;
     say("xtask: building pact and pact-agent as they are released");

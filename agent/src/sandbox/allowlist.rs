@@ -128,6 +128,7 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_sched_get_priority_max,
     libc::SYS_sched_get_priority_min,
     libc::SYS_getcpu,
+    libc::SYS_get_mempolicy,
     // About oneself and the node.
     libc::SYS_getpid,
     libc::SYS_getppid,
@@ -298,17 +299,19 @@ fn rules(profile: &Profile) -> Result<Rules, BackendError> {
     Ok(rules)
 }
 
-/// socket(2) of one family. Netlink: routes only, which is what ip reads.
+/// socket(2) of one family; of netlink, one protocol.
 fn sockets(family: Family) -> Result<SeccompRule, BackendError> {
     let of = |number: i32| condition(0, SeccompCmpOp::Eq, u64::from(number.unsigned_abs()));
+    let netlink = |protocol: i32| {
+        let protocol = condition(2, SeccompCmpOp::Eq, u64::from(protocol.unsigned_abs()))?;
+        rule(vec![of(libc::AF_NETLINK)?, protocol])
+    };
     match family {
         Family::Unix => rule(vec![of(libc::AF_UNIX)?]),
         Family::Inet => rule(vec![of(libc::AF_INET)?]),
         Family::Inet6 => rule(vec![of(libc::AF_INET6)?]),
-        Family::Netlink => {
-            let route = u64::from(libc::NETLINK_ROUTE.unsigned_abs());
-            rule(vec![of(libc::AF_NETLINK)?, condition(2, SeccompCmpOp::Eq, route)?])
-        }
+        Family::Netlink => netlink(libc::NETLINK_ROUTE),
+        Family::SockDiag => netlink(libc::NETLINK_SOCK_DIAG),
     }
 }
 

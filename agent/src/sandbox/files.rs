@@ -117,6 +117,9 @@ impl Files {
         for path in &profile.devices {
             files = files.device(path, talk)?;
         }
+        for path in &profile.controls {
+            files = files.device(path, talk | AccessFs::WriteFile)?;
+        }
         Ok(files)
     }
 

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, FileType};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind_recursive, mount_change,
     mount_remount, move_mount, open_tree,
@@ -73,13 +73,14 @@ fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
     }
 }
 
-/// Gives this process its own view. `sockets` are directories below /run that stay; `hidden` are files and
+/// Gives this process its own view. `stays` are directories and files below /run that do; `hidden` are files and
 /// directories that nobody in the session can open.
-pub fn enter(sockets: &[PathBuf], hidden: &[PathBuf]) -> Result<Covers, NamespaceError> {
+pub fn enter(stays: &[PathBuf], hidden: &[PathBuf]) -> Result<Covers, NamespaceError> {
     sys::unshare_mounts().map_err(wrong("/", "no namespace can be made"))?;
     let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     mount_change("/", slave).map_err(wrong("/", "its mounts cannot be made to follow the node's"))?;
-    let kept = sockets.iter().filter(|path| path.is_dir()).map(|path| keep(path)).collect::<Result<Vec<_>, _>>()?;
+    let is_kept = |path: &&PathBuf| path.is_dir() || path.is_file();
+    let kept = stays.iter().filter(is_kept).map(|path| keep(path)).collect::<Result<Vec<_>, _>>()?;
     // Before /run is covered, because files below it may be among them.
     let covered: Vec<(PathBuf, bool)> = hidden.iter().filter_map(|path| real(path)).collect();
     empty_run(&kept)?;
@@ -104,7 +105,7 @@ fn real(path: &Path) -> Option<(PathBuf, bool)> {
     Some((real, is_directory))
 }
 
-/// A copy of a directory's mount, to be put back once /run is another one.
+/// A copy of the mount of a directory or a file, to be put back once /run is another one.
 fn keep(path: &Path) -> Result<(PathBuf, OwnedFd), NamespaceError> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     let tree = open_tree(CWD, path, flags).map_err(wrong(path, "cannot be kept"))?;
@@ -118,12 +119,24 @@ fn empty_run(kept: &[(PathBuf, OwnedFd)]) -> Result<(), NamespaceError> {
     File::create(CLOSED).map_err(wrong(CLOSED, "cannot be made"))?;
     fs::set_permissions(CLOSED, Permissions::from_mode(0o000)).map_err(wrong(CLOSED, "its mode cannot be set"))?;
     for (path, tree) in kept {
-        directory(path, 0o755)?;
+        place(path, tree)?;
         move_mount(tree.as_fd(), c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
             .map_err(wrong(path, "cannot be put back"))?;
     }
     mount_remount(RUN, flags | MountFlags::RDONLY, c"mode=0755,size=64k,nr_inodes=256")
         .map_err(wrong(RUN, "cannot be made read-only"))
+}
+
+/// Where what is kept is put back: the same kind as it is.
+fn place(path: &Path, tree: &OwnedFd) -> Result<(), NamespaceError> {
+    let stat = rustix::fs::fstat(tree).map_err(wrong(path, "cannot be looked at"))?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        return directory(path, 0o755);
+    }
+    if let Some(parent) = path.parent().filter(|parent| *parent != Path::new(RUN)) {
+        directory(parent, 0o755)?;
+    }
+    File::create(path).map(drop).map_err(wrong(path, "cannot be made"))
 }
 
 fn directory(path: &Path, mode: u32) -> Result<(), NamespaceError> {

@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Profile {
     /// Absolute files and directories (with all below) that may be read. Libraries, the loader and the locale are
-    /// always readable; directories of programs never are.
+    /// always readable; directories of programs never are. What is below /run stays in the session's own.
     pub read: Vec<PathBuf>,
     /// Device nodes that may be opened for reading, beside null, zero, urandom and tty.
     pub devices: Vec<PathBuf>,
+    /// Device nodes that may be opened for writing too: drivers that are asked by ioctl on such a node want that.
+    pub controls: Vec<PathBuf>,
     /// Supplementary groups by name; one that the node does not have is not given.
     pub groups: Vec<String>,
     /// Ambient capabilities.
@@ -51,6 +53,8 @@ pub enum Family {
     Inet,
     /// AF_INET6.
     Inet6,
-    /// AF_NETLINK, type NETLINK_ROUTE and NETLINK_GENERIC reads for ip and its like.
+    /// AF_NETLINK, NETLINK_ROUTE: addresses, interfaces and routes, for ip and its like.
     Netlink,
+    /// AF_NETLINK, NETLINK_SOCK_DIAG: what sockets there are, for ss. To end one needs a capability that no profile has.
+    SockDiag,
 }

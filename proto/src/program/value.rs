@@ -18,6 +18,10 @@ pub enum Value {
     Size,
     /// A number of seconds, `0.5`.
     Seconds,
+    /// The name of a setting, `net.ipv4.ip_forward`: never with `=`, which would set it, nor with `..`.
+    Key,
+    /// A format, which begins with `+`: what does not would set something.
+    Format,
     /// A network interface: at most 15 characters.
     Interface,
     /// An IP address or prefix.
@@ -45,6 +49,14 @@ impl Value {
                 let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
                 is_number(whole, 9) && is_number(part, 9)
             }
+            Self::Key => {
+                let plain = |b: u8| b.is_ascii_alphanumeric() || b"._/:@-".contains(&b);
+                (1..=255).contains(&text.len())
+                    && !text.starts_with('-')
+                    && !text.contains("..")
+                    && text.bytes().all(plain)
+            }
+            Self::Format => text.starts_with('+'),
             Self::Interface => {
                 let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-@:".contains(&b);
                 (1..=15).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(plain)
@@ -80,6 +92,8 @@ impl Value {
             Self::Count => "N".to_owned(),
             Self::Size => "SIZE".to_owned(),
             Self::Seconds => "SECONDS".to_owned(),
+            Self::Key => "KEY".to_owned(),
+            Self::Format => "+FORMAT".to_owned(),
             Self::Interface => "INTERFACE".to_owned(),
             Self::Address => "ADDRESS".to_owned(),
             Self::OneOf(words) => words.join("|"),
@@ -99,6 +113,8 @@ impl Value {
             | Self::Count
             | Self::Size
             | Self::Seconds
+            | Self::Key
+            | Self::Format
             | Self::Interface
             | Self::Address
             | Self::Numbers => &[],

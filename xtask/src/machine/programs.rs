@@ -30,28 +30,23 @@ const TABLE: &[Needed] = &[
     needed("setsid", "util-linux", "gives a program a terminal of its own"),
     needed("dmesg", "util-linux", "is on the whitelist"),
     needed("grep", "grep", "is on the whitelist"),
-    needed("cat", "coreutils", "is on the whitelist, with df, head, ls, tail, uname and wc"),
-    needed("free", "procps", "is on the whitelist, with ps and top"),
+    needed("cat", "coreutils", "is on the whitelist, with many of its package"),
+    needed("diff", "diffutils", "is on the whitelist"),
+    needed("file", "file", "is on the whitelist"),
+    needed("find", "findutils", "is on the whitelist"),
+    needed("free", "procps", "is on the whitelist, with many of its package"),
+    needed("hostname", "hostname", "is on the whitelist"),
     needed("ip", "iproute2", "is on the whitelist"),
     needed("less", "less", "is on the whitelist"),
     needed("tmux", "tmux", "is the terminal on which screens are compared with those of bash"),
-];
-
-/// What only the bench starts.
-const PEERS: &[Needed] = &[
-    needed("sshd", "openssh-server", "is what sessions over a network are compared with"),
-    needed("ssh", "openssh-client", "is what sessions over a network are compared with"),
+    needed("sshd", "openssh-server", "is a way in that is tried, and what sessions over a network are compared with"),
+    needed("ssh", "openssh-client", "is a way in that is tried, and what sessions over a network are compared with"),
     needed("ssh-keygen", "openssh-client", "makes keys for ssh and sshd"),
 ];
 
 /// Sees to it that every program is there, and installs what is missing unless told not to.
 pub(crate) fn ensure(install: bool) -> Result<()> {
     all(TABLE, install)
-}
-
-/// The same of what the bench compares with.
-pub(crate) fn ensure_peers() -> Result<()> {
-    all(PEERS, true)
 }
 
 fn all(table: &[Needed], install: bool) -> Result<()> {
