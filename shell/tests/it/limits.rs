@@ -3,6 +3,8 @@
 //! **Not here:** time and output of a line (`crate::records`), programs that ignore signals (`crate::keys`).
 
 use std::fs;
+use std::io::Write;
+use std::process::Stdio;
 
 use crate::node::{Account, Node, until};
 use crate::records::programs;
@@ -108,4 +110,52 @@ fn sessions_of_a_person_and_of_a_node() {
     let said = node.run(Account::Root, &["status"]);
     assert!(said.stderr.contains("session: this node has 2 open sessions already"), "{said:?}");
     assert!(said.stderr.contains("hint: end another session first"), "{said:?}");
+}
+
+/// What fifty sessions do at once, each in its own way.
+const HOSTILE: [&str; 5] = [
+    "do -c 'bomb() { bomb | bomb & }; bomb; wait; while :; do :; done'",
+    "do -c 'while :; do (a=x; while :; do a=$a$a; done); done'",
+    "do -c 'while :; do echo an endless line; done'",
+    "do -c 'trap \"\" INT QUIT TERM HUP; while :; do :; done'",
+    "cat /dev/urandom",
+];
+
+/// Whoever works beside them goes on working; when they are gone, nothing of them is left.
+#[test]
+fn aggressors_at_once() {
+    let node = with("processes = 8\nmemory_bytes = 67108864\nsessions_per_user = 60\nsessions_per_node = 100");
+    let mut honest: Vec<_> = (0..5).map(|_| Seat::at(&node, Account::Bob)).collect();
+    let start = |line: &&str| {
+        let mut command = node.pact(Account::Alice, &["-c", line]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut hostile: Vec<_> = HOSTILE.iter().cycle().take(40).map(start).collect();
+    // Lines that cannot be read, as fast as they are taken.
+    let flood = || {
+        let mut command = node.pact(Account::Alice, &["-c", "cat"]);
+        let silent = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = silent.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        std::thread::spawn(move || while input.write_all(b"; ; ; ( ) $ ` \x1b[2J\n").is_ok() {});
+        child
+    };
+    hostile.extend((0..10).map(|_| flood()));
+    until("all of them to be at work", || programs(node.agent_pid(), "do\0").len() >= 40);
+    for _ in 0..5 {
+        for seat in &mut honest {
+            assert_eq!(seat.line("uname -s"), "Linux");
+        }
+    }
+    for mut child in hostile {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    until("nothing of them to be left", || {
+        programs(node.agent_pid(), "").iter().all(|name| !name.starts_with("do\0") && !name.starts_with("cat\0"))
+    });
+    for seat in &mut honest {
+        assert_eq!(seat.line("uname -s"), "Linux");
+    }
+    assert!(node.run(Account::Root, &["status"]).stdout.contains("State:"));
 }

@@ -15,7 +15,7 @@ fn a_hint_is_the_last_line_that_began_so_or_the_only_word() {
     let node = Node::start();
     let mut seat = Seat::at(&node, Account::Alice);
     seat.line("uname -s -r");
-    for (typed, hinted) in [("una", "uname -s -r"), ("who", "whoami"), ("dmesg --lev", "dmesg --level")] {
+    for (typed, hinted) in [("una", "uname -s -r"), ("whoa", "whoami"), ("dmesg --lev", "dmesg --level")] {
         seat.keys(typed);
         seat.typed(typed);
         seat.until(&format!("the hint `{hinted}`"), |terminal| {
@@ -41,7 +41,7 @@ fn tab_completes_what_can_only_be_one_thing() {
     let mut seat = Seat::at(&node, Account::Alice);
     for (typed, completed) in [
         ("dme", "dmesg "),
-        ("stat", "status "),
+        ("statu", "status "),
         ("pact whoa", "pact whoami "),
         ("uname | gre", "uname | grep "),
         ("dmesg --lev", "dmesg --level "),

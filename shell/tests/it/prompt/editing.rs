@@ -187,7 +187,7 @@ fn a_short_name_becomes_the_whole_one_where_it_can_be_seen() {
     for (typed, shown) in [
         ("una", "uname "),
         ("uname | gre", "uname | grep "),
-        ("pact who", "pact whoami "),
+        ("pact whoa", "pact whoami "),
         // Two could be meant, or it stands where no name does.
         ("hea", "hea "),
         ("sh", "sh "),
