@@ -1,13 +1,13 @@
 //! `pact-agent whitelist lint`: reads files of programs as the agent would, looks at what they name on this node, and
 //! says what is wrong with each and what to do.
 //!
-//! **Invariant:** whatever keeps a file from being used is among the findings; what is only worth knowing is a note and
-//! ends with 0. Nothing is changed.
+//! **Invariant:** a finding is what keeps a program from being used on this node, or from being harmless; what is only worth
+//! knowing is a note and ends with 0. Nothing is changed.
 //! **Not here:** what the agent refuses: it refuses by itself, when it starts and when a program does.
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
@@ -51,11 +51,13 @@ const INTERPRETERS: &[&str] = &[
 /// Those that page start other programs when a key is pressed, unless they are told not to.
 const PAGERS: &[&str] = &["less", "more", "most"];
 const SECURE: &str = "LESSSECURE=1";
-/// What nobody's program needs to read: other programs, people's files, pact's own.
-const UNREADABLE: &[&str] = &[
-    "/",
+/// Too much at once.
+const WHOLE: &[&str] = &["/", "/dev", "/opt", "/run", "/usr", "/usr/local", "/var", "/var/lib"];
+/// What nobody's program needs to read, nor anything in it: programs, people's files, keys, pact's own.
+const CLOSED: &[&str] = &[
     "/bin",
     "/boot",
+    "/etc/gshadow",
     "/etc/pact",
     "/etc/shadow",
     "/etc/ssh",
@@ -63,15 +65,16 @@ const UNREADABLE: &[&str] = &[
     "/root",
     "/sbin",
     "/tmp",
-    "/usr",
     "/usr/bin",
-    "/usr/local",
+    "/usr/libexec",
+    "/usr/local/bin",
+    "/usr/local/sbin",
     "/usr/sbin",
-    "/var",
-    "/var/lib",
     "/var/lib/pact",
     "/var/tmp",
 ];
+/// Drivers that do what they are asked by ioctl, and nothing else when they are written to.
+const CONTROLS: &[&str] = &["/dev/nvidia", "/dev/dri/", "/dev/kfd", "/dev/infiniband/", "/dev/lnet"];
 
 /// Everything worth saying of these files, and of the files of programs in these directories.
 pub fn lint(paths: &[PathBuf]) -> Vec<Finding> {
@@ -150,8 +153,27 @@ fn binary(program: &Program, findings: &mut Findings<'_>) {
 
 fn profile(program: &Program, findings: &mut Findings<'_>) {
     let profile = program.profile();
+    for path in profile.read.iter().chain(&profile.list) {
+        if path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
+            let what = format!("{} is a symbolic link, and the program does not start", path.display());
+            findings.serious(what, "name what it leads to");
+        }
+    }
+    for path in &profile.controls {
+        if !CONTROLS.iter().any(|known| path.to_string_lossy().starts_with(known)) {
+            let what = format!("it may write to {}", path.display());
+            findings.serious(what, "leave it out: what is written to a device is more than a schema bounds");
+        }
+    }
+    for path in profile.devices.iter().chain(&profile.controls) {
+        if path.metadata().is_ok_and(|metadata| !metadata.file_type().is_char_device()) {
+            let what = format!("{} is no character device, and the program does not start", path.display());
+            findings.serious(what, "name a character device, or leave it out");
+        }
+    }
     for path in &profile.read {
-        if UNREADABLE.iter().any(|other| Path::new(other) == path) {
+        let is_closed = CLOSED.iter().any(|other| path.starts_with(other));
+        if is_closed || WHOLE.iter().any(|other| Path::new(other) == path) {
             let what = format!("it may read all of {}", path.display());
             findings.serious(what, "name the files or directories in it that the program needs");
         } else if let Ok(metadata) = path.metadata()
@@ -220,7 +242,7 @@ mod tests {
     fn each_finding_says_what_is_wrong_and_what_to_do() {
         let none: [&str; 0] = [];
         assert_eq!(said("uname", copy, "read = [\"/proc\"]"), none);
-        let cases: [(&str, Made, &str, &str); 9] = [
+        let cases: [(&str, Made, &str, &str); 13] = [
             ("gone", |_| (), "", "note: it is not installed"),
             ("script", |path| fs::write(path, "#!/bin/sh\n").unwrap(), "", "fix: name the program itself"),
             ("lsmod", |path| symlink("/usr/bin/uname", path).unwrap(), "", "many programs in one"),
@@ -230,6 +252,10 @@ mod tests {
             ("uname", copy, "read = [\"/dev/shm\"]", "which everybody may write"),
             ("uname", copy, "groups = [\"no-such-group\"]", "note: group no-such-group"),
             ("uname", copy, "devices = [\"/dev/no-such\"]", "note: /dev/no-such is not there"),
+            ("uname", copy, "controls = [\"/dev/null\"]", "it may write to /dev/null"),
+            ("uname", copy, "devices = [\"/etc/passwd\"]", "is no character device"),
+            ("uname", copy, "read = [\"/home/alice\"]", "it may read all of /home/alice"),
+            ("uname", copy, "read = [\"/etc/mtab\"]", "is a symbolic link"),
         ];
         for (name, file, profile, expected) in cases {
             let said = said(name, file, profile);

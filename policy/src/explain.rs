@@ -1,7 +1,7 @@
 //! Why a line would be judged as it would be.
 //!
-//! **Invariant:** the verdict is `judge`'s own, of the same line; what is said of the stages explains it and decides
-//! nothing.
+//! **Invariant:** the verdict is `judge`'s own, of the same line, and then whoever runs lines has a word; what is said of
+//! the stages explains it and decides nothing.
 
 use pact_proto::command::{self, Effect};
 use pact_proto::exit::ExitCode;
@@ -10,18 +10,19 @@ use pact_proto::program::Program;
 use pact_proto::view::{ExplainedStage, Explanation};
 
 use crate::identity::{Identity, Standing};
-use crate::judgement::{Judged, Place, judge};
+use crate::judgement::{Judged, Permitted, Place, judge};
 use crate::matrix::{may_start, may_use};
 use crate::policy::{Audit, Policy};
 use crate::whitelist::Whitelist;
 
-/// As if this somebody had typed it. File patterns stand for themselves: nothing is looked up.
+/// As if this somebody had typed it. File patterns stand for themselves: nothing is looked up. `objection` is what stands
+/// in the way of a line that is permitted: a code, a sentence, and what to do.
 pub fn explain(
-    policy: &Policy,
-    whitelist: &Whitelist,
+    (policy, whitelist): (&Policy, &Whitelist),
     identity: &Identity,
     place: &Place,
     typed: &[u8],
+    objection: impl FnOnce(Permitted) -> Option<(ExitCode, String, String)>,
 ) -> Explanation {
     let unreadable = |message: &str, hint: &str| Explanation {
         line: typed.to_vec(),
@@ -41,19 +42,22 @@ pub fn explain(
     };
     let rules = Rules { policy, whitelist, standing: identity.standing(place), place };
     let stages = rules.stages(&line);
+    let refused = |code: ExitCode, message: &str, hint: &str| {
+        (code, format!("it would be refused with {}: {message}", code.number()), hint.to_owned())
+    };
     let (code, verdict, hint) = match judge(policy, whitelist, identity, place, line) {
         Judged::Permitted(permitted) => {
+            let effect = permitted.effect();
             let audit = match policy.audit() {
                 Audit::Local => "",
                 Audit::Quorum => ", once the journal has it on record",
             };
-            (ExitCode::Success, format!("it would run: it {}{audit}", does(permitted.effect())), String::new())
+            match objection(permitted) {
+                None => (ExitCode::Success, format!("it would run: it {}{audit}", does(effect)), String::new()),
+                Some((code, message, hint)) => refused(code, &message, &hint),
+            }
         }
-        Judged::Refused(refused) => {
-            let code = refused.code();
-            let verdict = format!("it would be refused with {}: {}", code.number(), refused.message());
-            (code, verdict, refused.hint().to_owned())
-        }
+        Judged::Refused(why) => refused(why.code(), why.message(), why.hint()),
     };
     Explanation { line: typed.to_vec(), stages, code: code.number(), verdict, hint }
 }

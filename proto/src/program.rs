@@ -63,7 +63,7 @@ impl Program {
         }
         let profile = &file.profile;
         let every = file.paths.iter().chain(&profile.read).chain(&profile.devices);
-        let every = every.chain(&profile.controls).chain(&profile.sockets);
+        let every = every.chain(&profile.list).chain(&profile.controls).chain(&profile.sockets);
         for path in every {
             let parts_are_names = !path.components().any(|part| matches!(part, std::path::Component::ParentDir));
             if !path.is_absolute() || !parts_are_names {

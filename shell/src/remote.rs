@@ -16,7 +16,7 @@ use pact_proto::command::{Command, ExecArguments, StatusArguments, WatchArgument
 use pact_proto::grammar::{Head, parse_words};
 use pact_proto::model::{NodeName, VCluster};
 
-use crate::engine::{Engine, Reads};
+use crate::engine::{Ended, Engine, Reads};
 use crate::error::ShellError;
 use crate::invocation::{Common, Remote};
 use crate::repl::{self, HistoryFile, Probe};
@@ -128,8 +128,11 @@ fn journal(settings: &Settings, words: Vec<Vec<u8>>, terminal: Terminal) -> Resu
             }
         };
         engine.close().await;
-        if let Some(pager) = pager {
-            pager.finish().await.map_err(ShellError::io("standard output"))?;
+        // Whoever ends `pact` does not wait for a reader.
+        if let (Some(pager), false) = (pager, matches!(ended, Ok(Ended::Left(_))))
+            && let Some(code) = pager.finish().await.map_err(ShellError::io("standard output"))?
+        {
+            return Ok(code);
         }
         Ok(ended?.code())
     })

@@ -110,6 +110,11 @@ impl Files {
         for path in &profile.read {
             files = files.readable(path, OFlags::NOFOLLOW)?;
         }
+        for path in &profile.list {
+            if let Some((file, FileType::Directory)) = name(path, OFlags::NOFOLLOW)? {
+                files = files.rule(file.as_fd(), AccessFs::ReadDir.into())?;
+            }
+        }
         let talk: BitFlags<AccessFs> = if abi >= ABI::V5 { AccessFs::IoctlDev.into() } else { BitFlags::EMPTY };
         for path in DEVICES {
             files = files.device(Path::new(path), talk | AccessFs::WriteFile)?;

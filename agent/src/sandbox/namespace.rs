@@ -80,7 +80,8 @@ pub fn enter(stays: &[PathBuf], hidden: &[PathBuf]) -> Result<Covers, NamespaceE
     let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     mount_change("/", slave).map_err(wrong("/", "its mounts cannot be made to follow the node's"))?;
     let is_kept = |path: &&PathBuf| path.is_dir() || path.is_file();
-    let kept = stays.iter().filter(is_kept).map(|path| keep(path)).collect::<Result<Vec<_>, _>>()?;
+    let kept = stays.iter().filter(is_kept).filter_map(|path| keep(path).transpose());
+    let kept = kept.collect::<Result<Vec<_>, _>>()?;
     // Before /run is covered, because files below it may be among them.
     let covered: Vec<(PathBuf, bool)> = hidden.iter().filter_map(|path| real(path)).collect();
     empty_run(&kept)?;
@@ -106,10 +107,14 @@ fn real(path: &Path) -> Option<(PathBuf, bool)> {
 }
 
 /// A copy of the mount of a directory or a file, to be put back once /run is another one.
-fn keep(path: &Path) -> Result<(PathBuf, OwnedFd), NamespaceError> {
+/// What is gone by now is not kept. One that is made anew later is not this one: a session sees it when it is opened anew.
+fn keep(path: &Path) -> Result<Option<(PathBuf, OwnedFd)>, NamespaceError> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(CWD, path, flags).map_err(wrong(path, "cannot be kept"))?;
-    Ok((path.to_owned(), tree))
+    match open_tree(CWD, path, flags) {
+        Ok(tree) => Ok(Some((path.to_owned(), tree))),
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(error) => Err(wrong(path, "cannot be kept")(error)),
+    }
 }
 
 fn empty_run(kept: &[(PathBuf, OwnedFd)]) -> Result<(), NamespaceError> {

@@ -3,7 +3,7 @@
 //! **Invariant:** an answer is bytes and a status; nothing here starts a program or changes the node. It is made as it
 //! is read, a piece at a time, so a long one is never whole in memory, and nobody's line waits for another's search.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -20,10 +20,10 @@ use pact_session::Size;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use super::Session;
 use super::asked::{Asked, Asker, Away, Said};
 use super::played::Wanted;
 use super::shown::One;
+use super::{Refusal, Session};
 use crate::spool::Spool;
 use crate::{condition, hardware};
 
@@ -36,7 +36,8 @@ const KERNEL: Duration = Duration::from_secs(5);
 const READERS: usize = 8;
 /// What was refused long ago is no suggestion; and anybody types as many names as they like.
 const MOST_LOOKED_AT: usize = 100_000;
-const MOST_NAMES: usize = 200;
+const MOST_NAMES: usize = 10_000;
+const MOST_SHOWN: usize = 100;
 /// So many entries are looked at before others have their turn: a millisecond or two.
 const AT_A_TIME: usize = 256;
 
@@ -58,6 +59,8 @@ enum Source {
     One(One),
     /// What was seen on a terminal, as the recording is.
     Recording(Box<Wanted>),
+    /// What people miss.
+    Suggestions(Box<Suggestions>, Format),
     /// The kernel's, which is given time.
     Kernel(JoinHandle<Vec<u8>>),
 }
@@ -170,6 +173,17 @@ impl Answer {
                 }
                 self.cut()
             }
+            Source::Suggestions(search, format) => {
+                let format = *format;
+                match search.counted().await {
+                    Ok(names) => {
+                        let text = format.whole(|| view::suggestions(&names), || view::suggestions_value(&names));
+                        self.source = Source::Text(text.into_bytes());
+                    }
+                    Err(error) => *self = Self::failed(ExitCode::General, &format!("policy: {error}")),
+                }
+                self.cut()
+            }
             // Either it has answered, or its place was taken.
             Source::Journal(..) => None,
             Source::Log(search) => match search.piece().await {
@@ -263,17 +277,18 @@ impl Session<'_> {
         match asked {
             PolicyQuestion::Explain { line } => {
                 let (identity, place) = (self.identity(), &node.place);
-                let found = pact_policy::explain(&node.policy, &node.whitelist, &identity, place, line.as_bytes());
+                let rules = (&node.policy, &node.whitelist);
+                let found = pact_policy::explain(rules, &identity, place, line.as_bytes(), |permitted| {
+                    let Refusal { code, message, hint, .. } = self.possible(permitted).err()?;
+                    Some((code, message, hint))
+                });
                 let text = format.whole(|| view::explanation(&found, style), || view::explanation_value(&found));
                 Answer { code: found.code, ..Answer::text(text) }
             }
             PolicyQuestion::Matrix => Answer::text(pact_policy::matrix()),
             PolicyQuestion::Suggestions => {
-                let entries = node.spool.newest();
-                Answer::of(Source::Kernel(spawn_blocking(move || {
-                    let names = suggested(entries);
-                    format.whole(|| view::suggestions(&names), || view::suggestions_value(&names)).into_bytes()
-                })))
+                let known = node.whitelist.names().map(str::to_owned).collect();
+                Answer::of(Source::Suggestions(Box::new(Suggestions::new(&node.spool, known)), format))
             }
         }
     }
@@ -305,20 +320,43 @@ impl Session<'_> {
     }
 }
 
-/// Names that no file of the whitelist knows, among the last lines that were refused; those that were typed most first.
-fn suggested(entries: impl Iterator<Item = Result<Entry, DiskError>>) -> Vec<(String, u64)> {
-    let mut names: BTreeMap<String, u64> = BTreeMap::new();
-    for entry in entries.take(MOST_LOOKED_AT).filter_map(Result::ok) {
-        if let Body::Refused(refused) = &entry.body
-            && let Some(name) = refused.reason.strip_suffix(pact_policy::NOT_WHITELISTED)
-            && (names.len() < MOST_NAMES || names.contains_key(name))
-        {
-            *names.entry(name.to_owned()).or_default() += 1;
-        }
+/// Names that no file of the whitelist knows, among the last lines that were refused.
+struct Suggestions {
+    entries: Box<dyn Iterator<Item = Result<Entry, DiskError>> + Send + Sync>,
+    /// On the whitelist, by now or taken away by the policy.
+    known: BTreeSet<String>,
+}
+
+impl Suggestions {
+    fn new(spool: &Spool, known: BTreeSet<String>) -> Self {
+        Self { entries: Box::new(spool.newest().take(MOST_LOOKED_AT)), known }
     }
-    let mut names: Vec<_> = names.into_iter().collect();
-    names.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-    names
+
+    /// Those that were typed most first; others have their turn meanwhile.
+    async fn counted(&mut self) -> Result<Vec<(String, u64)>, DiskError> {
+        let mut names: BTreeMap<String, u64> = BTreeMap::new();
+        loop {
+            let mut looked_at = 0;
+            for entry in self.entries.by_ref().take(AT_A_TIME) {
+                looked_at += 1;
+                if let Body::Refused(refused) = &entry?.body
+                    && let Some(name) = refused.reason.strip_suffix(pact_policy::NOT_WHITELISTED)
+                    && !self.known.contains(name)
+                    && (names.len() < MOST_NAMES || names.contains_key(name))
+                {
+                    *names.entry(name.to_owned()).or_default() += 1;
+                }
+            }
+            if looked_at == 0 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+        names.truncate(MOST_SHOWN);
+        Ok(names)
+    }
 }
 
 /// A place among those who read the kernel's files at a time: a device that is ill holds its reader for ever.

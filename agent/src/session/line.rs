@@ -128,7 +128,7 @@ impl Session<'_> {
     }
 
     /// What is allowed may still not be possible on this node, now.
-    fn possible(&self, permitted: Permitted) -> Result<Permitted, Refusal> {
+    pub(super) fn possible(&self, permitted: Permitted) -> Result<Permitted, Refusal> {
         let line = permitted.line().line().as_bytes();
         if let ExpandedHead::Command(stage) = permitted.line().head()
             && let Some(message) = elsewhere(stage.command(), &self.node.place.node)

@@ -129,7 +129,8 @@ fn a_line_is_explained_as_it_is_judged() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/explained.cases");
     cases::check(&path, |typed| {
         let (user, line) = split(typed);
-        let found = pact_policy::explain(&policy, &whitelist, &somebody(&policy, user), &place(), line);
+        let who = somebody(&policy, user);
+        let found = pact_policy::explain((&policy, &whitelist), &who, &place(), line, |_| None);
         let judged = judged(&policy, &whitelist, user, line);
         let code = judged.trim_start().split(' ').next().unwrap_or_default().parse().unwrap_or(0);
         // A pattern that stands for itself is no file.

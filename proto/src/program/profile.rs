@@ -13,6 +13,8 @@ pub struct Profile {
     /// Absolute files and directories (with all below) that may be read. Libraries, the loader and the locale are
     /// always readable; directories of programs never are. What is below /run stays in the session's own.
     pub read: Vec<PathBuf>,
+    /// Directories whose names may be listed, with all below, and whose files are not read: for du and find.
+    pub list: Vec<PathBuf>,
     /// Device nodes that may be opened for reading, beside null, zero, urandom and tty.
     pub devices: Vec<PathBuf>,
     /// Device nodes that may be opened for writing too: drivers that are asked by ioctl on such a node want that.

@@ -50,8 +50,8 @@ impl Pager {
         Output::open(&self.stream, true)
     }
 
-    /// All is said: waits until it has ended, or somebody ends `pact`.
-    pub(super) async fn finish(self) -> io::Result<()> {
+    /// All is said: waits until it has ended, or somebody ends `pact`, with this code.
+    pub(super) async fn finish(self) -> io::Result<Option<u8>> {
         let mut signals = Signals::listen()?;
         self.stream.shutdown(std::net::Shutdown::Write)?;
         self.stream.set_nonblocking(true)?;
@@ -60,11 +60,11 @@ impl Pager {
         loop {
             tokio::select! {
                 // It never writes; one that ends before it has read all resets it.
-                _ended = stream.read(&mut nothing) => return Ok(()),
+                _ended = stream.read(&mut nothing) => return Ok(None),
                 heard = signals.next() => match heard {
                     // Its own keys.
                     Heard::Interrupt | Heard::Quit => {}
-                    Heard::Leave(_) => return Ok(()),
+                    Heard::Leave(code) => return Ok(Some(code)),
                 },
             }
         }

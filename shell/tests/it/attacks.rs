@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -154,12 +155,21 @@ fn lines_have_their_verdict_by_every_way() {
     let rows: Vec<_> = rows().into_iter().filter(|row| row.test.is_none()).collect();
     assert!(rows.len() > 100);
     let person = Person::new(&["pact-ops-ml-training"]);
+    // What some rows reach for: a link to what nobody may read.
+    fs::create_dir_all(person.node.path("logs")).unwrap();
+    symlink("/etc/shadow", person.node.path("logs/link")).unwrap();
+    let mut bind = person.node.enter("mount");
+    assert!(bind.arg("--bind").arg(person.node.path("logs")).arg("/var/log").status().unwrap().success());
+    let shadow = fs::read_to_string("/etc/shadow").unwrap();
+    let secrets: Vec<_> = shadow.lines().chain([person.token.as_str()]).filter(|line| !line.is_empty()).collect();
+    assert!(secrets.len() > 1);
     let mut wrong = Vec::new();
     let mut judge = |row: &Row, way: &str, became: Became, shown: &str| {
         if !row.allows(became) {
             wrong.push(format!("{} {way}: {became:?} of {}\n{shown}", row.id, row.line.escape_ascii()));
         }
-        assert!(!shown.contains(&person.token), "{}: a token is shown", row.id);
+        let told = secrets.iter().any(|secret| shown.contains(secret));
+        assert!(!told, "{} {way}: a secret is shown: {shown}", row.id);
     };
     let ends: Vec<_> = rows.iter().filter(|row| !row.goes_on()).collect();
     for row in &ends {
@@ -184,8 +194,12 @@ fn lines_have_their_verdict_by_every_way() {
             } else {
                 row.allows(Became::Ran(0)) || row.allows(Became::Ran(1))
             };
-            if !is_right {
-                judge(row, way, if is_refused { Became::Refused(0) } else { Became::Ran(0) }, &shown);
+            let code = if is_refused { 6 } else { 1 };
+            let seen = if is_refused { Became::Refused(code) } else { Became::Ran(code) };
+            if is_right {
+                assert!(!secrets.iter().any(|secret| shown.contains(secret)), "{} {way}: {shown}", row.id);
+            } else {
+                judge(row, way, seen, &shown);
             }
         }
     }
@@ -294,6 +308,12 @@ fn every_way_of_ssh_leads_to_the_grammar() {
     }
     let on_terminal = by_ssh(&["-tt"], &["bash"]);
     assert_eq!(on_terminal.code, Some(6), "{on_terminal:?}");
+    // What sshd runs before a line, by the login shell too.
+    fs::create_dir(node.path("alice/.ssh")).unwrap();
+    fs::write(node.path("alice/.ssh/rc"), format!("touch {}\n", node.path("alice/mark").display())).unwrap();
+    assert_eq!(by_ssh(&[], &["uname", "-s"]).stdout, "Linux\n");
+    assert!(!node.path("alice/mark").exists(), "~/.ssh/rc was run");
+    until("it to be on record", || node.records().iter().any(|r| r.contains(" REFUSED ") && r.contains(".ssh/rc")));
     // As sftp and scp start it: by the subsystem, whose program is a line for the login shell.
     for program in ["sftp", "scp"] {
         let copied = said(ssh.with(program).arg("alice@127.0.0.1:/etc/passwd").arg(node.path("copied")));

@@ -103,6 +103,10 @@ fn the_environment_does_nothing() {
     std::fs::write(&evil, format!("#!/bin/sh\ntouch {}\necho evil\n", mark.display())).unwrap();
     std::fs::set_permissions(&evil, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::symlink(&evil, node.path("alice/uname")).unwrap();
+    // What shells and programs read when they begin.
+    for name in [".profile", ".bashrc", ".lessfilter", ".toprc", ".inputrc", ".gitconfig", ".pam_environment"] {
+        std::os::unix::fs::symlink(&evil, node.path("alice").join(name)).unwrap();
+    }
     let (home, evil) = (node.path("alice").display().to_string(), evil.display().to_string());
     for (name, value) in [
         ("PATH", home.as_str()),
@@ -122,6 +126,13 @@ fn the_environment_does_nothing() {
         ("PROMPT_COMMAND", &evil),
         ("EDITOR", &evil),
         ("PAGER", &evil),
+        ("PACT_PAGER", &evil),
+        ("PACT_POLICY", "allow-all"),
+        ("BASH_FUNC_ls%%", "() { id; }"),
+        ("SHELLOPTS", "xtrace"),
+        ("SLURM_CONF", &evil),
+        ("SSL_CERT_FILE", &evil),
+        ("HTTPS_PROXY", "http://127.0.0.1:1"),
         ("GREP_OPTIONS", "-v"),
         ("POSIXLY_CORRECT", "1"),
         ("LANG", "xx_XX.nothing"),
@@ -142,7 +153,7 @@ fn the_environment_does_nothing() {
     assert!(!mark.exists(), "something was started");
     let records = node.records();
     let lines = records.iter().filter(|record| record.contains("LINE") && record.contains("uname -s")).count();
-    assert_eq!(lines, 23, "{records:#?}");
+    assert_eq!(lines, 30, "{records:#?}");
     find(&records, "SESSION", "alice@example.org");
 }
 

@@ -321,14 +321,18 @@ fn a_long_answer_is_read_page_by_page() {
     assert!(seat.terminal.has_its_modes().unwrap());
     while alice.run(&["log", "-n", "1000"]).0.lines().count() < 210 {}
     let mut seat = on_terminal(None, &["log", "-n", "1000"]);
-    seat.shows("\n:");
+    seat.until("less to wait", |terminal| terminal.row(199).starts_with(':'));
     // Ctrl-C is for the question, which is answered already; it may take keys behind it along.
     seat.keys("\x03");
     while !seat.screen().ends_with("(END)") {
         seat.keys("G");
         seat.terminal.take_in(Duration::from_millis(200)).unwrap();
     }
-    seat.keys("q");
+    let deadline = Instant::now() + PATIENCE;
+    while !seat.terminal.has_ended() && Instant::now() < deadline {
+        seat.keys("q");
+        seat.terminal.take_in(Duration::from_millis(200)).unwrap();
+    }
     assert_eq!(seat.end(), Some(0), "{}", seat.screen());
     assert!(seat.terminal.has_its_modes().unwrap());
     for pager in ["cat", "", "/no/such/pager"] {
