@@ -70,13 +70,14 @@ impl Frame {
         }
     }
 
-    /// How many bytes it has; of `Bytes` without those that follow.
-    pub fn size(self) -> usize {
-        match self {
-            Self::Over => 1,
-            Self::Bytes(_) => 5,
-            Self::Received(_) | Self::New { .. } => 9,
-            Self::Resume { .. } => 21,
+    /// How many bytes a frame with this tag has, its tag among them; of `Bytes` without those that follow.
+    pub fn size_of(tag: u8) -> Result<usize, UnknownFrame> {
+        match tag {
+            OVER => Ok(1),
+            BYTES => Ok(5),
+            RECEIVED | NEW => Ok(9),
+            RESUME => Ok(21),
+            unknown => Err(UnknownFrame(unknown)),
         }
     }
 

@@ -8,17 +8,16 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 use pact_proto::resume::Frame;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::stream::{Nonsense, Stream};
+use crate::stream::{Nonsense, Stream, poll_read};
 use crate::{BEAT, LINGER, SILENCE};
 
 /// So much of the stream is written before the rest of it is looked at.
 const PIECE: usize = 16 * 1024;
 /// So much comes before the other side is told that it did.
 const TELL: u64 = 16 * 1024;
-const READ: usize = 8 * 1024;
 
 /// Why a connection carries no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +43,9 @@ pub(crate) struct Link<S> {
     input: BytesMut,
     /// So many bytes of the stream follow.
     coming: usize,
+    /// Frames that are not written yet, and so many bytes of the stream behind them.
     output: BytesMut,
+    going: usize,
     must_flush: bool,
     said_over: bool,
     heard_over: bool,
@@ -57,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let (heard, said) = (Instant::now(), Instant::now());
         let (input, output) = (BytesMut::new(), BytesMut::new());
         let (must_flush, said_over, heard_over) = (false, false, false);
-        Self { io, sent, told, input, coming: 0, output, must_flush, said_over, heard_over, heard, said }
+        Self { io, sent, told, input, coming: 0, output, going: 0, must_flush, said_over, heard_over, heard, said }
     }
 
     /// The first of a stream. Whoever connected says so.
@@ -104,7 +105,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return Ended::Broken;
             }
             if now >= self.said + BEAT {
-                self.tell(stream);
+                // Never between the bytes of a frame; those say as much.
+                if self.going == 0 {
+                    self.tell(stream);
+                }
+                self.said = now;
             }
         }
     }
@@ -136,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             return Err(Ended::Over);
         }
         self.fill(stream);
-        let written = self.poll_write(context)?;
+        let written = self.poll_write(stream, context)?;
         if self.said_over && !written && self.output.is_empty() && !self.must_flush {
             return Err(Ended::Done);
         }
@@ -146,16 +151,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Puts into frames what is to be said.
     fn fill(&mut self, stream: &Stream) {
-        let Some(sent) = self.sent.filter(|_| self.output.is_empty() && !self.said_over) else { return };
+        let is_idle = self.output.is_empty() && self.going == 0;
+        let Some(sent) = self.sent.filter(|_| is_idle && !self.said_over) else { return };
         if stream.received() - self.told >= TELL {
             self.tell(stream);
         }
         let rest = stream.from(sent);
-        let piece = &rest[..rest.len().min(PIECE)];
-        if let (false, Ok(length)) = (piece.is_empty(), u32::try_from(piece.len())) {
+        let piece = rest.len().min(PIECE);
+        if let (1.., Ok(length)) = (piece, u32::try_from(piece)) {
             self.say(Frame::Bytes(length));
-            self.output.extend_from_slice(piece);
-            self.sent = Some(sent + u64::from(length));
+            self.going = piece;
         } else if stream.over().is_some() {
             self.say(Frame::Over);
             self.said_over = true;
@@ -168,19 +173,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn say(&mut self, frame: Frame) {
-        let mut bytes = Vec::with_capacity(frame.size());
+        let mut bytes = Vec::new();
         frame.put(&mut bytes);
         self.output.extend_from_slice(&bytes);
         self.said = Instant::now();
     }
 
-    fn poll_write(&mut self, context: &mut Context<'_>) -> Result<bool, Ended> {
+    fn poll_write(&mut self, stream: &Stream, context: &mut Context<'_>) -> Result<bool, Ended> {
         let mut moved = false;
-        while !self.output.is_empty() {
-            match Pin::new(&mut self.io).poll_write(context, &self.output) {
+        while !self.output.is_empty() || self.going > 0 {
+            let (sent, is_frame) = (self.sent.unwrap_or(0), !self.output.is_empty());
+            let rest = stream.from(sent);
+            let bytes = if is_frame { &self.output[..] } else { &rest[..self.going.min(rest.len())] };
+            match Pin::new(&mut self.io).poll_write(context, bytes) {
                 Poll::Pending => return Ok(moved),
                 Poll::Ready(Ok(0) | Err(_)) => return Err(Ended::Broken),
-                Poll::Ready(Ok(written)) => self.output.advance(written),
+                Poll::Ready(Ok(written)) if is_frame => self.output.advance(written),
+                Poll::Ready(Ok(written)) => {
+                    self.going -= written;
+                    self.sent = Some(sent + written as u64);
+                }
             }
             (moved, self.must_flush) = (true, true);
         }
@@ -200,49 +212,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.heard = Instant::now();
             return Ok(false);
         }
-        let mut room = [0; READ];
-        let mut piece = ReadBuf::new(&mut room);
-        match Pin::new(&mut self.io).poll_read(context, &mut piece) {
+        let read = if self.coming > 0 {
+            stream.poll_arrive(&mut self.io, self.coming, context)
+        } else {
+            // A frame at a time: what is behind it is read to where it belongs.
+            let missing = self.missing()?;
+            poll_read(&mut (&mut self.io).take(missing), &mut self.input, context)
+        };
+        let length = match read {
             Poll::Pending => return Ok(false),
-            Poll::Ready(Err(_)) => return Err(Ended::Broken),
-            Poll::Ready(Ok(())) if piece.filled().is_empty() => return Err(Ended::Broken),
-            Poll::Ready(Ok(())) => {}
-        }
+            Poll::Ready(Ok(0) | Err(_)) => return Err(Ended::Broken),
+            Poll::Ready(Ok(length)) => length,
+        };
         self.heard = Instant::now();
-        self.hear(stream, piece.filled())?;
+        if self.coming > 0 {
+            self.coming -= length;
+        } else {
+            self.hear(stream)?;
+        }
         Ok(true)
     }
 
-    /// Takes frames apart.
-    fn hear(&mut self, stream: &mut Stream, mut bytes: &[u8]) -> Result<(), Ended> {
-        let mut resumed = false;
-        while !bytes.is_empty() && !self.heard_over {
-            if self.coming > 0 {
-                let (here, rest) = bytes.split_at(self.coming.min(bytes.len()));
-                stream.take(here);
-                self.coming -= here.len();
-                bytes = rest;
-                continue;
-            }
-            let (first, rest) = bytes.split_at(1);
-            self.input.extend_from_slice(first);
-            bytes = rest;
-            let Some(frame) = Frame::read(&self.input).map_err(|_| Ended::Over)? else { continue };
-            self.input.clear();
-            match frame {
-                Frame::Bytes(length) => self.coming = usize::try_from(length).map_err(|_| Ended::Over)?,
-                Frame::Received(received) => {
-                    stream.acknowledge(received).map_err(|Nonsense| Ended::Over)?;
-                    if self.sent.is_none() {
-                        self.sent = Some(received);
-                        resumed = true;
-                    }
+    /// How many bytes the frame that is coming has more; its tag says it.
+    fn missing(&self) -> Result<u64, Ended> {
+        let size = self.input.first().map_or(Ok(1), |tag| Frame::size_of(*tag)).map_err(|_| Ended::Over)?;
+        Ok(size.saturating_sub(self.input.len()) as u64)
+    }
+
+    /// Takes a frame, where it is whole.
+    fn hear(&mut self, stream: &mut Stream) -> Result<(), Ended> {
+        let Some(frame) = Frame::read(&self.input).map_err(|_| Ended::Over)? else { return Ok(()) };
+        self.input.clear();
+        match frame {
+            Frame::Bytes(length) => self.coming = usize::try_from(length).map_err(|_| Ended::Over)?,
+            Frame::Received(received) => {
+                stream.acknowledge(received).map_err(|Nonsense| Ended::Over)?;
+                if self.sent.is_none() {
+                    self.sent = Some(received);
+                    return Err(Ended::Resumed);
                 }
-                Frame::Over => self.heard_over = true,
-                // Only the first word of a connection.
-                Frame::New { .. } | Frame::Resume { .. } => return Err(Ended::Over),
             }
+            Frame::Over => self.heard_over = true,
+            // Only the first word of a connection.
+            Frame::New { .. } | Frame::Resume { .. } => return Err(Ended::Over),
         }
-        if resumed { Err(Ended::Resumed) } else { Ok(()) }
+        Ok(())
     }
 }

@@ -3,11 +3,12 @@
 //! **Invariant:** bytes are counted when they are taken from a connection or from the near end, and are kept until they
 //! are where they belong.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream};
 use tokio::time::Instant;
 
 /// What speaks by a stream bounds what is on its way, as HTTP/2 does with windows of a quarter of a mebibyte. Where more is
@@ -18,9 +19,18 @@ const MOST_ARRIVED: usize = 64 * 1024;
 /// What the pipe to the near end holds, each way.
 const NEAR: usize = 64 * 1024;
 /// One step.
-const PIECE: usize = 8 * 1024;
+const PIECE: usize = 16 * 1024;
 /// A buffer that was larger is given back.
 const MODEST: usize = 64 * 1024;
+
+/// Reads what is there behind what is in a buffer already; nothing is read where it is pending.
+pub(crate) fn poll_read<S: AsyncRead + Unpin>(
+    from: &mut S,
+    to: &mut BytesMut,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    pin!(from.read_buf(to)).poll(context)
+}
 
 /// The other side says what cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +75,17 @@ impl Stream {
         self.arrived.len() < MOST_ARRIVED
     }
 
-    /// Takes what a connection brought.
-    pub(crate) fn take(&mut self, bytes: &[u8]) {
-        self.arrived.extend_from_slice(bytes);
-        self.received += bytes.len() as u64;
+    /// Takes what a connection brings, at most so much; how much that was.
+    pub(crate) fn poll_arrive<S: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut S,
+        most: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.arrived.reserve(most.min(PIECE));
+        let read = ready!(poll_read(&mut io.take(most as u64), &mut self.arrived, context))?;
+        self.received += read as u64;
+        Poll::Ready(Ok(read))
     }
 
     /// The other side has all up to there.
@@ -102,12 +119,11 @@ impl Stream {
     }
 
     fn poll_take(&mut self, context: &mut Context<'_>) -> bool {
-        let mut room = [0; PIECE];
-        let mut piece = ReadBuf::new(&mut room);
-        match Pin::new(&mut self.near).poll_read(context, &mut piece) {
+        self.kept.reserve(PIECE);
+        match poll_read(&mut self.near, &mut self.kept, context) {
             Poll::Pending => return false,
-            Poll::Ready(Ok(())) if !piece.filled().is_empty() => self.kept.extend_from_slice(piece.filled()),
-            Poll::Ready(Ok(()) | Err(_)) => self.over = Some(Instant::now()),
+            Poll::Ready(Ok(1..)) => {}
+            Poll::Ready(Ok(0) | Err(_)) => self.over = Some(Instant::now()),
         }
         true
     }

@@ -438,3 +438,33 @@ async fn the_last_words_of_a_gap_are_heard() {
     }
     assert!(heard.ends_with(b"goodbye"));
 }
+
+/// A side that has something to say in the middle of a frame that is stuck waits for its end.
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_is_stuck_stays_whole() {
+    let desk = Arc::new(Desk::default());
+    let (mut peer, far) = Fragile::pair(WHOLE);
+    let mut bytes = Vec::new();
+    Frame::New { number: 7 }.put(&mut bytes);
+    peer.write_all(&bytes).await.unwrap();
+    let (mut end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(|| true);
+    tokio::spawn(carrying);
+    end.write_all(&pattern(16_000, 1)).await.unwrap();
+    // Longer than a beat, and shorter than it takes to be given up; nothing is read meanwhile.
+    sleep(Duration::from_secs(8)).await;
+    let (mut input, mut heard) = (Vec::new(), Vec::new());
+    while heard.len() < 16_000 {
+        assert!(peer.read_buf(&mut input).await.unwrap() > 0);
+        while let Some(Frame::Bytes(length)) = Frame::read(&input).unwrap() {
+            let whole = 5 + usize::try_from(length).unwrap();
+            if input.len() < whole {
+                break;
+            }
+            heard.extend(input.drain(..whole).skip(5));
+        }
+        while let Some(Frame::Received(0)) = Frame::read(&input).unwrap() {
+            input.drain(..9);
+        }
+    }
+    assert!(heard == pattern(16_000, 1));
+}
