@@ -88,6 +88,9 @@ fn settle(table: &Table, setup: &Setup) -> Result<Covers, String> {
     rustix::thread::set_name(c"pact-host").map_err(text("name"))?;
     set_child_subreaper(Some(getpid())).map_err(text("subreaper"))?;
     setup.group.enter().map_err(|error| error.to_string())?;
+    // Where a session has too much memory, its programs end and not what starts them. Where the kernel does not let it be
+    // said, a host that ends is replaced.
+    let _not_allowed = std::fs::write(stage::OOM_SCORE, "-1000");
     let covers = namespace::enter(&table.kept_in_run(), &setup.hidden).map_err(|error| error.to_string())?;
     rustix::process::chdir(HOME).map_err(text(HOME))?;
     identity::keep_only(identity::HOST).map_err(|error| format!("capabilities: {error}"))?;

@@ -17,6 +17,9 @@ use crate::sandbox::cgroup::LineGroup;
 use crate::sandbox::sys::{self, Fork, Single};
 use crate::sandbox::{Prepared, once};
 
+/// Which process the kernel ends first where there is too much memory (proc(5)).
+pub(super) const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+
 /// A process of a line.
 pub(super) struct Process {
     pid: Pid,
@@ -135,6 +138,8 @@ fn spawn(
 /// The line's process group, and its streams.
 fn join(leader: Option<Pid>, streams: &Streams) -> io::Result<()> {
     setpgid(None, leader)?;
+    // The host's own is lower; to lower it again, a program would have to write to a file.
+    std::fs::write(OOM_SCORE, "0")?;
     if streams.on_terminal && leader.is_none() {
         take_keys(streams.stderr.as_fd())?;
     }

@@ -135,8 +135,12 @@ impl Task {
             let event = tokio::select! {
                 event = session.incoming.next() => event?,
                 Ok(()) = interrupts.changed() => {
-                    if session.incoming.is_away() && std::mem::replace(&mut was_pressed, true) {
-                        break away("its connection broke, and was not waited for");
+                    if session.incoming.is_away() {
+                        if std::mem::replace(&mut was_pressed, true) {
+                            break away("its connection broke, and was not waited for");
+                        }
+                        let note = "passed on when it is connected again; Ctrl-C once more gives it up".to_owned();
+                        drop(said.send((index, Said::Note(note))).await);
                     }
                     session.outgoing.interrupt().await?;
                     continue;

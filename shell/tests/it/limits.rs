@@ -47,10 +47,11 @@ fn processor_time_of_a_program() {
 fn memory_of_a_program_and_of_a_session() {
     met("memory_bytes = 67108864", "do -c 'a=x; while :; do a=$a$a; done'", &["cannot allocate"], "exit 2");
     let said = "line: a program took more than 67108864 bytes of memory and was ended";
+    let node = with("memory_bytes = 67108864");
+    assert_eq!(node.once(Account::Alice, "cat /proc/self/oom_score_adj").stdout, "0\n", "a program may be ended");
     // Each stays below what one program may have; a node without such control groups has no other bound.
     let line = "do -c 'for i in 1 2 3 4 5 6; do (printf -v v %015000000d 0; for ((n=0; n<200000; n++)); do :; done) & \
                 done; wait'";
-    let node = with("memory_bytes = 67108864");
     let bounded = !node.run(Account::Root, &["status"]).stdout.contains("memory of a session is not bounded");
     if bounded {
         met("memory_bytes = 67108864", line, &[said], "interrupted: line: a program took more than 67108864 bytes");
