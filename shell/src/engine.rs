@@ -101,6 +101,8 @@ struct Running<'a> {
     breaks: Vec<Instant>,
     /// What its program drew was covered.
     redraws: bool,
+    /// Keys were typed while there was no connection.
+    typed_away: bool,
     /// By when the agent must have said that it runs or is refused.
     answer_by: Option<Instant>,
 }
@@ -182,6 +184,7 @@ impl Engine {
             interrupted: false,
             breaks: Vec::new(),
             redraws: false,
+            typed_away: false,
             answer_by,
         };
         if self.is_away() {
@@ -328,7 +331,9 @@ impl Engine {
                 running.breaks.clear();
                 if running.raw.is_some() {
                     self.last_row("");
-                    running.redraws = true;
+                    // A key has it drawn anew as well; and a program that is told of another size while it reads one
+                    // may lose it.
+                    running.redraws = !std::mem::take(&mut running.typed_away);
                 } else {
                     let text = format!("pact: {}\n", self.back());
                     self.say_beside(&text);
@@ -356,6 +361,7 @@ impl Engine {
                 if pressed.any(|_| running.gives_up(BREAKS_OF_PROGRAM, BREAKS_WITHIN)) {
                     return Ok(Some(Ended::Left(Heard::Interrupt.code())));
                 }
+                running.typed_away |= is_away;
                 running.keep_keys(&piece);
             }
             self.session.outgoing.stdin(piece).await?;
