@@ -301,6 +301,10 @@ impl Engine {
             Event::Stdout { data, reached } => {
                 self.out.pass(&data);
                 self.reached = self.reached.max(reached);
+                // What was on its way is drawn over what was said.
+                if running.raw.is_some() && self.is_away() {
+                    self.say_away_on_screen();
+                }
             }
             Event::Stderr(bytes) => self.err.pass(&bytes),
             Event::Refused(refusal) => {
@@ -321,8 +325,7 @@ impl Engine {
             Event::Away => {
                 running.answer_by = running.answer_by.map(|by| by + AWAY);
                 if running.raw.is_some() {
-                    let text = format!("{}; Ctrl-C three times gives up", self.away());
-                    self.last_row(&text);
+                    self.say_away_on_screen();
                 } else {
                     self.say_away();
                 }
@@ -380,6 +383,12 @@ impl Engine {
     fn say_away(&mut self) {
         let text = format!("pact: {}; Ctrl-C twice gives up\n", self.away());
         self.say_beside(&text);
+    }
+
+    /// To somebody before a program that draws.
+    fn say_away_on_screen(&mut self) {
+        let text = format!("{}; Ctrl-C three times gives up", self.away());
+        self.last_row(&text);
     }
 
     /// Over what a program drew in the last row of the terminal, and its cursor stays where it is.
