@@ -273,6 +273,17 @@ fn bad(descriptor: &Descriptor, error: &clap::Error, words: &[String]) -> BadArg
         let names: Vec<_> = missing.iter().map(|name| bare(name)).collect();
         return BadArguments { message: format!("{} {} missing", names.join(" and "), are(names.len())), word: None };
     }
+    let of_subcommand = [
+        ErrorKind::MissingSubcommand,
+        ErrorKind::InvalidSubcommand,
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+    ];
+    if of_subcommand.contains(&error.kind()) {
+        let grammar = descriptor.grammar();
+        let names: Vec<_> = grammar.get_subcommands().map(clap::Command::get_name).collect();
+        let word = (error.kind() == ErrorKind::InvalidSubcommand).then_some(0);
+        return BadArguments { message: format!("it must say which: {}", names.join(", ")), word };
+    }
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,

@@ -278,6 +278,7 @@ impl Session<'_> {
             PolicyQuestion::Explain { line } => {
                 let (identity, place) = (self.identity(), &node.place);
                 let rules = (&node.policy, &node.whitelist);
+                let line = PolicyQuestion::line(line);
                 let found = pact_policy::explain(rules, &identity, place, line.as_bytes(), |permitted| {
                     let Refusal { code, message, hint, .. } = self.possible(permitted).err()?;
                     Some((code, message, hint))

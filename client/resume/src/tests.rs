@@ -325,15 +325,21 @@ async fn what_cannot_be_ends_the_stream() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn one_that_nobody_wants_ends_with_its_connection() {
+/// The other side of a stream that begins, which says what it likes; the near end; and what carries it.
+async fn met(is_wanted: impl Fn() -> bool) -> (Fragile, DuplexStream, impl Future<Output = ()>) {
     let desk = Arc::new(Desk::default());
-    let (mut near, far) = Fragile::pair(WHOLE);
+    let (mut peer, far) = Fragile::pair(WHOLE);
     let mut bytes = Vec::new();
     Frame::New { number: 7 }.put(&mut bytes);
-    near.write_all(&bytes).await.unwrap();
-    let (mut end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(|| false);
-    drop(near);
+    peer.write_all(&bytes).await.unwrap();
+    let (end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(is_wanted);
+    (peer, end, carrying)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_nobody_wants_ends_with_its_connection() {
+    let (peer, mut end, carrying) = met(|| false).await;
+    drop(peer);
     let began = Instant::now();
     carrying.await;
     assert!(is_over(&mut end).await);
@@ -382,12 +388,7 @@ async fn connections_that_carry_nothing_are_one_gap() {
 /// Whoever takes all and never says so is not kept for: neither in memory nor for ever.
 #[tokio::test(start_paused = true)]
 async fn whoever_acknowledges_nothing_ends_the_stream() {
-    let desk = Arc::new(Desk::default());
-    let (mut peer, far) = Fragile::pair(WHOLE);
-    let mut bytes = Vec::new();
-    Frame::New { number: 7 }.put(&mut bytes);
-    peer.write_all(&bytes).await.unwrap();
-    let (mut end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(|| true);
+    let (peer, mut end, carrying) = met(|| true).await;
     let (mut hears, mut says) = tokio::io::split(peer);
     let listens = tokio::spawn(async move { while matches!(hears.read(&mut [0; 4096]).await, Ok(1..)) {} });
     let beats = tokio::spawn(async move {
@@ -442,12 +443,7 @@ async fn the_last_words_of_a_gap_are_heard() {
 /// A side that has something to say in the middle of a frame that is stuck waits for its end.
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_is_stuck_stays_whole() {
-    let desk = Arc::new(Desk::default());
-    let (mut peer, far) = Fragile::pair(WHOLE);
-    let mut bytes = Vec::new();
-    Frame::New { number: 7 }.put(&mut bytes);
-    peer.write_all(&bytes).await.unwrap();
-    let (mut end, carrying) = desk.meet(KEY, far).await.unwrap().unwrap().begin(|| true);
+    let (mut peer, mut end, carrying) = met(|| true).await;
     tokio::spawn(carrying);
     end.write_all(&pattern(16_000, 1)).await.unwrap();
     // Longer than a beat, and shorter than it takes to be given up; nothing is read meanwhile.

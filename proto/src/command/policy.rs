@@ -3,6 +3,7 @@
 use clap::{Args, FromArgMatches};
 
 use super::{Command, Descriptor, Effect};
+use crate::grammar::quote;
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "policy",
@@ -31,15 +32,25 @@ pub struct PolicyArguments {
     pub asked: PolicyQuestion,
 }
 
+impl PolicyQuestion {
+    /// What `explain` is about: a line that was quoted as a whole, or its words.
+    pub fn line(words: &[String]) -> String {
+        match words {
+            [line] => line.clone(),
+            words => words.iter().map(|word| quote(word.as_bytes())).collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
 /// What of the policy.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
 pub enum PolicyQuestion {
     /// say how a line would be judged and why; nothing of it runs
     #[command(disable_help_flag = true)]
     Explain {
-        /// the line, in quotes
-        #[arg(value_name = "LINE")]
-        line: String,
+        /// the line; in quotes where it has a pipe or a pattern
+        #[arg(value_name = "LINE", required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+        line: Vec<String>,
     },
     /// count the names that were refused on this node because they are on no whitelist
     #[command(disable_help_flag = true)]

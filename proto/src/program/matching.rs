@@ -137,6 +137,10 @@ impl Matching<'_> {
             return Err(ArgumentError { wanted, ..ArgumentError::new(self.at, "it must say more") });
         }
         self.check_operands()?;
+        if !self.form.needs.is_empty() && !self.has_seen(&self.form.needs) {
+            let what = format!("it needs {}", self.form.needs.join(" or "));
+            return Err(ArgumentError::new(self.argv.len(), what));
+        }
         Ok(Match {
             effect: self.form.effect,
             reads_stdin: self.reads_stdin(),
@@ -330,8 +334,13 @@ impl Matching<'_> {
     }
 
     fn is_wanted(&self, operand: &Operand) -> bool {
+        !self.has_seen(&operand.unless)
+    }
+
+    /// Whether one of these options was said, by whichever of its names.
+    fn has_seen(&self, names: &[String]) -> bool {
         let seen = |name: &String| self.seen.iter().any(|option| self.form.options[*option].names.contains(name));
-        !operand.unless.iter().any(seen)
+        names.iter().any(seen)
     }
 
     fn reads_stdin(&self) -> bool {

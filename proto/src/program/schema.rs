@@ -55,6 +55,9 @@ pub struct Form {
     /// Sets of the program's file whose options may be said too; a checked form has none left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<String>,
+    /// One of these options must be said, by whichever of its names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// What may be said, in any order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<Option_>,
@@ -227,6 +230,9 @@ impl Form {
             if !seen.contains(name) {
                 return Err(format!("unless: {name} is not an option of this form"));
             }
+        }
+        if let Some(name) = self.needs.iter().find(|name| !seen.contains(name)) {
+            return Err(format!("needs: {name} is not an option of this form"));
         }
         if self.operands.iter().rev().skip(1).any(|operand| operand.many) {
             return Err("only the last operand can take many words".to_owned());

@@ -145,6 +145,9 @@ fn long_lists(schema: &Schema) -> Vec<(String, &[String])> {
 fn usage(schema: &Schema, form: &Form) -> String {
     let mut words = vec![schema.name().to_string()];
     words.extend(form.words.iter().map(|word| word.split('|').next().unwrap_or_default().to_owned()));
+    if !form.needs.is_empty() {
+        words.push(form.needs.join("|"));
+    }
     if !form.options.is_empty() {
         words.push("[OPTIONS]".to_owned());
     }
