@@ -42,6 +42,9 @@ pub struct Config {
     /// The group of the accounts that may connect at all.
     #[serde(default = "default_group")]
     pub socket_group: String,
+    /// The account that the agent is, once it has what only root can give it.
+    #[serde(default = "default_user")]
+    pub user: String,
     /// Where records are kept.
     #[serde(default = "default_spool")]
     pub spool: PathBuf,
@@ -178,6 +181,10 @@ fn default_socket() -> PathBuf {
 
 fn default_group() -> String {
     "pact".to_owned()
+}
+
+fn default_user() -> String {
+    "pact-agent".to_owned()
 }
 
 fn default_recordings() -> PathBuf {

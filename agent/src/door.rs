@@ -24,6 +24,8 @@ use crate::node::Node;
 use crate::peer::{Caller, Who};
 use crate::serve;
 
+/// So many wait until they are accepted.
+const QUEUE: i32 = 1024;
 /// How long accepting rests when it fails.
 const AGAIN: Duration = Duration::from_millis(100);
 /// Whoever does not say who it is for so long is nobody.
@@ -43,9 +45,18 @@ pub(crate) struct Door {
 /// Whose connections may break and come again.
 type Streams = Desk<KeyThumbprint, TlsStream<TcpStream>>;
 
+/// Listens, as root: some ports are for root only.
+pub(crate) fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    rustix::net::listen(&listener, QUEUE)?;
+    Ok(listener)
+}
+
 impl Door {
-    pub(crate) async fn open(address: SocketAddr, tls: TlsAcceptor) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls, desk: Arc::default() })
+    /// From what `listen` answered; within a runtime.
+    pub(crate) fn open(listener: std::net::TcpListener, tls: TlsAcceptor) -> std::io::Result<Self> {
+        Ok(Self { listener: TcpListener::from_std(listener)?, tls, desk: Arc::default() })
     }
 
     /// Where it is.

@@ -14,14 +14,15 @@ use std::path::{Path, PathBuf};
 
 use pact_proto::view::{Capabilities, Cpu, Disk, Nic, Numa};
 
-/// What can be read; names and layers are the caller's to add.
-pub(crate) fn read(root: &Path) -> Capabilities {
+/// What can be read; names and layers are the caller's to add. `log` is the kernel's, open at its beginning, which only
+/// root can open.
+pub(crate) fn read(root: &Path, log: Option<fs::File>) -> Capabilities {
     let tree = Tree(root);
     Capabilities {
         cpu: cpu(&tree),
         memory: kilobytes(&tree.text("proc/meminfo"), "MemTotal:"),
         numa: numa(&tree),
-        gpus: gpu::all(&tree, kmsg::read(&root.join("dev/kmsg")).as_deref()),
+        gpus: gpu::all(&tree, log.and_then(kmsg::read).as_deref()),
         nics: nics(&tree),
         disks: disks(&tree),
         kernel: [tree.text("proc/sys/kernel/osrelease"), std::env::consts::ARCH.to_owned()],
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn files_of_a_kernel_are_what_a_node_has() {
         let root = tree(&FILES.replace("\\t", "\t"));
-        let found = read(root.path());
+        let found = read(root.path(), None);
         let cpu = Cpu { model: "AMD EPYC 7763".to_owned(), sockets: 2, cores: 2, threads: 3 };
         assert_eq!(found.cpu, cpu);
         assert_eq!((found.memory, found.supervisor), (1 << 20, ("systemd".to_owned(), 0)));
@@ -224,13 +225,13 @@ mod tests {
     #[test]
     fn where_nothing_is_there_nothing_is_said() {
         let nothing = tempfile::tempdir().unwrap();
-        let found = read(nothing.path());
+        let found = read(nothing.path(), None);
         assert_eq!((found.cpu.threads, found.memory, found.gpus.len(), found.nics.len()), (0, 0, 0, 0));
     }
 
     #[test]
     fn this_machine_has_what_its_kernel_says() {
-        let found = read(Path::new("/"));
+        let found = read(Path::new("/"), None);
         assert!(found.cpu.threads >= 1 && found.cpu.cores <= found.cpu.threads, "{found:?}");
         let free = std::process::Command::new("free").arg("-b").output().unwrap();
         let total = String::from_utf8_lossy(&free.stdout)

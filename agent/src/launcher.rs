@@ -17,7 +17,9 @@ use pact_policy::{Limits, Whitelist};
 use pact_proto::model::SessionId;
 use pact_proto::wire::host::launcher_reply::Kind as Reply;
 use pact_proto::wire::host::launcher_request::Kind as Request;
-use pact_proto::wire::host::{EndSession, HostReady, LauncherFailed, LauncherReply, LauncherRequest, OpenSession};
+use pact_proto::wire::host::{
+    EndSession, HostReady, KernelLog, LauncherFailed, LauncherReply, LauncherRequest, OpenSession,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
@@ -147,6 +149,11 @@ impl Launcher {
                     self.send(Reply::SelfTest(report), &[])?;
                 }
                 Some((LauncherRequest { kind: Some(Request::EndSession(end)) }, _)) => self.end_session(&end),
+                Some((LauncherRequest { kind: Some(Request::KernelLog(_)) }, _)) => {
+                    // A kernel without a log, or that does not give it away: then there is nothing to be read.
+                    let log: Vec<OwnedFd> = kernel_log().into_iter().collect();
+                    self.send(Reply::KernelLog(KernelLog {}), &log)?;
+                }
                 Some((LauncherRequest { kind: None }, _)) => return Err(packet::unexpected("an empty request")),
                 None => return Ok(()),
             }
@@ -255,6 +262,12 @@ impl Launcher {
             tree.remove();
         }
     }
+}
+
+/// The kernel's log, from its beginning, for somebody who reads it and does not wait for more.
+fn kernel_log() -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    openat(CWD, "/dev/kmsg", flags, Mode::empty())
 }
 
 /// Of the session's control groups.

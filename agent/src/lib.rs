@@ -14,6 +14,7 @@ mod launcher;
 mod link;
 pub mod lint;
 mod node;
+mod own;
 mod packet;
 mod peer;
 mod recording;

@@ -4,7 +4,7 @@
 //! that was asked of it.
 //! **Not here:** the processes at the other end (`crate::launcher`, `crate::host`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use pact_proto::wire::host::launcher_reply::Kind as Reply;
 use pact_proto::wire::host::launcher_request::Kind as Asked;
 use pact_proto::wire::host::stage_end::End;
 use pact_proto::wire::host::{
-    Deliver, Delivery, EndSession, Expand, HostReply, HostRequest, LauncherReply, LauncherRequest, List, Met,
-    OpenSession, SelfTest, StageEnd, Start,
+    Deliver, Delivery, EndSession, Expand, HostReply, HostRequest, KernelLog, LauncherReply, LauncherRequest, List,
+    Met, OpenSession, SelfTest, StageEnd, Start,
 };
 use prost::Message;
 use tokio::io::Interest;
@@ -89,6 +89,7 @@ enum Request {
     Open(SessionId, HostAnswer),
     End(SessionId),
     Test(oneshot::Sender<Report>),
+    KernelLog(oneshot::Sender<Option<OwnedFd>>),
 }
 
 /// The way to the launcher. Clones share it.
@@ -105,7 +106,7 @@ impl Launcher {
         let (requests, asked) = mpsc::channel(PLACES);
         let (tell, gone) = watch::channel(false);
         tokio::spawn(async move {
-            Dispatch { packets, hosts: BTreeMap::new(), test: None }.run(asked).await;
+            Dispatch { packets, hosts: BTreeMap::new(), test: None, logs: VecDeque::new() }.run(asked).await;
             // Whoever waits for the launcher's end is told; nobody may be waiting.
             let _nobody = tell.send(true);
         });
@@ -132,6 +133,13 @@ impl Launcher {
         answered.await.map_err(|_| LinkError::LauncherGone)
     }
 
+    /// Asks for the kernel's log; none where the kernel does not give it.
+    pub(crate) async fn kernel_log(&self) -> Option<OwnedFd> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request::KernelLog(answer)).await.ok()?;
+        answered.await.ok().flatten()
+    }
+
     /// Returns when the launcher has ended.
     pub(crate) async fn died(&self) -> LinkError {
         // The sender goes away only after it has told.
@@ -146,6 +154,8 @@ struct Dispatch {
     packets: Packets,
     hosts: BTreeMap<SessionId, HostAnswer>,
     test: Option<oneshot::Sender<Report>>,
+    /// Answered in the order in which they were asked.
+    logs: VecDeque<oneshot::Sender<Option<OwnedFd>>>,
 }
 
 impl Dispatch {
@@ -179,6 +189,10 @@ impl Dispatch {
                 self.test = Some(answer);
                 Asked::SelfTest(SelfTest {})
             }
+            Request::KernelLog(answer) => {
+                self.logs.push_back(answer);
+                Asked::KernelLog(KernelLog {})
+            }
         };
         self.packets.send(&LauncherRequest { kind: Some(kind) }).await
     }
@@ -200,6 +214,10 @@ impl Dispatch {
             Reply::SelfTest(report) => {
                 let report = Report { layers: report.layers, failures: report.failures, degraded: report.degraded };
                 drop(self.test.take().map(|answer| answer.send(report)));
+            }
+            Reply::KernelLog(KernelLog {}) => {
+                let log = descriptors.into_iter().next();
+                drop(self.logs.pop_front().map(|answer| answer.send(log)));
             }
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! What all sessions of a node share.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -33,8 +32,6 @@ pub(crate) struct Node {
     pub(crate) uplink: Option<Uplink>,
     /// What makes hosts.
     pub(crate) launcher: Launcher,
-    /// Where the control groups of its sessions are.
-    pub(crate) groups: Option<PathBuf>,
     /// What the sandbox's self-test found when the agent started.
     pub(crate) sandbox: Report,
     /// When the agent began to serve.

@@ -4,6 +4,7 @@
 //! order below must hold; each step says what it needs of the one before.
 //! **Not here:** which process is sandboxed when (`crate::host`), who may start what (`pact-policy`).
 
+pub(crate) mod agent;
 pub mod allowlist;
 pub mod binary;
 mod bpf;
@@ -134,43 +135,5 @@ impl Enforced {
     /// Becomes the program; returns only to say why not.
     pub fn exec(self) -> Result<Infallible, SandboxError> {
         Err(step("exec")(sys::exec(&self.binary, &self.argv, &self.environment)))
-    }
-}
-
-/// From now on this process and its threads can start no other process.
-pub fn agent_lock() -> Result<(), SandboxError> {
-    let never = [
-        libc::SYS_execve,
-        libc::SYS_execveat,
-        // With ENOSYS the C library makes its threads by clone(2), whose flags a filter can see.
-        libc::SYS_clone3,
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_fork,
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_vfork,
-    ];
-    let applied = seccompiler::apply_filter(&bpf::only_threads(&never));
-    applied.map_err(|error| step("agent")(io::Error::other(error.to_string())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::process::Command;
-
-    #[test]
-    fn after_the_lock_there_are_threads_and_no_processes() {
-        // A filter is a thread's own, so the other tests go on.
-        let locked = std::thread::spawn(|| {
-            let before = Command::new("/bin/true").status().is_ok();
-            agent_lock().unwrap();
-            let after = Command::new("/bin/true").status();
-            let thread = std::thread::spawn(|| Command::new("/bin/true").status().is_err()).join().unwrap();
-            (before, after.map_err(|error| error.raw_os_error()), thread)
-        });
-        let (before, after, thread) = locked.join().unwrap();
-        assert!(before);
-        assert_eq!(after.map(drop), Err(Some(libc::ENOSYS)));
-        assert!(thread, "a thread of a locked process started another process");
     }
 }

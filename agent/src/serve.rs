@@ -1,10 +1,12 @@
 //! The agent's door: a unix socket that only one group can reach, and one service behind it.
 //!
-//! **Invariant:** the directory is root:<group> 0750 before the socket exists in it; a caller whose credentials the
-//! kernel does not tell is not served.
+//! **Invariant:** the directory is root:<group> 0750 before the socket exists in it, and root listens on it before the agent
+//! is somebody else: so its clients see that it is root's. A caller whose credentials the kernel does not tell is not
+//! served. A socket that an agent leaves behind is removed by the next one: the directory is root's.
 
 use std::convert::Infallible;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,8 +76,8 @@ impl ServeError {
     }
 }
 
-/// Makes the directory and listens.
-pub(crate) fn listen(socket: &Path, group: &str) -> Result<UnixListener, ServeError> {
+/// Makes the directory and listens; as root.
+pub(crate) fn listen(socket: &Path, group: &str) -> Result<StdUnixListener, ServeError> {
     let directory = socket.parent().unwrap_or(Path::new("/"));
     let group = Group::from_name(group)
         .map_err(|e| ServeError::io(directory, "its group cannot be looked up")(e.into()))?
@@ -91,7 +93,8 @@ pub(crate) fn listen(socket: &Path, group: &str) -> Result<UnixListener, ServeEr
     let mode = std::fs::Permissions::from_mode(0o750);
     std::fs::set_permissions(directory, mode).map_err(ServeError::io(directory, "its mode cannot be set"))?;
     remove_dead(socket)?;
-    let listener = UnixListener::bind(socket).map_err(ServeError::io(socket, "cannot be bound"))?;
+    let bound = StdUnixListener::bind(socket).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    let listener = bound.map_err(ServeError::io(socket, "cannot be bound"))?;
     // Who may connect is decided by the directory, and then by the policy.
     let mode = std::fs::Permissions::from_mode(0o666);
     std::fs::set_permissions(socket, mode).map_err(ServeError::io(socket, "its mode cannot be set"))?;

@@ -28,7 +28,7 @@ use tokio::sync::{oneshot, watch};
 pub(crate) use acknowledged::Acknowledged;
 pub(crate) use error::{AppendError, Stopped};
 pub(crate) use read::{Batch, Most};
-pub(crate) use room::Durability;
+pub(crate) use room::{Durability, durability};
 
 /// An entry that has no number yet.
 #[derive(Clone, Debug)]
@@ -79,6 +79,8 @@ pub(crate) struct Settings {
     pub node: NodeName,
     /// Below this many free bytes nothing is started.
     pub reserve_bytes: u64,
+    /// Whether what is kept there outlives a power cut.
+    pub durability: Durability,
 }
 
 /// A handle on the spool. Clones share it.
@@ -101,7 +103,6 @@ impl Spool {
         settings: &Settings,
         on_failure: impl FnOnce(DiskError) + Send + 'static,
     ) -> Result<Self, DiskError> {
-        let durability = room::durability(&settings.directory)?;
         let (mut store, open) = store::Store::open(settings)?;
         recover::close(open, &mut store)?;
         let (writer, jobs) = std::sync::mpsc::channel();
@@ -111,7 +112,7 @@ impl Spool {
             entries: store.reader(),
             directory: Arc::from(settings.directory.as_path()),
             reserve_bytes: settings.reserve_bytes,
-            durability,
+            durability: settings.durability.clone(),
             epoch: store.epoch(),
             unwritten: Arc::clone(&unwritten),
             queue: Arc::clone(&queue),

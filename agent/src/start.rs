@@ -1,14 +1,16 @@
 //! From a configuration to an agent that serves, and back to nothing.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use pact_files::DiskError;
-use pact_policy::Place;
 use pact_policy::authority::Authority;
+use pact_policy::{Place, Policy, Whitelist};
 use pact_proto::model::entry::Body;
 use pact_proto::model::{LineId, Principal};
 use pact_proto::wire::v1::Report;
@@ -17,13 +19,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::config::{Config, ConfigError, Journal};
-use crate::door::Door;
+use crate::door::{self, Door};
 use crate::link::{Launcher, LinkError};
 use crate::node::{Node, Seats};
-use crate::recording::{RecordingError, Recordings};
-use crate::sandbox::{SandboxError, cgroup};
+use crate::own::{Account, OwnError};
+use crate::recording::{Key, RecordingError, Recordings};
+use crate::sandbox::SandboxError;
+use crate::sandbox::agent::Keeps;
+use crate::sandbox::sys::Single;
 use crate::serve::{self, ServeError};
-use crate::spool::{self, AppendError, Draft, Spool};
+use crate::spool::{self, AppendError, Draft, Durability, Spool};
 use crate::uplink::keys::Keys;
 use crate::uplink::{Greeting, Uplink};
 use crate::{condition, launcher, sandbox, source, uplink};
@@ -62,12 +67,43 @@ pub enum AgentError {
         #[source]
         source: std::io::Error,
     },
+    /// The account, or what must be its own.
+    #[error("{0}")]
+    Own(#[from] OwnError),
     /// Recordings cannot be kept.
     #[error("recordings: {0}")]
     Recordings(#[from] RecordingError),
     /// The runtime.
     #[error("runtime: {0}")]
     Io(#[from] std::io::Error),
+}
+
+/// What only root can give: taken before this process is the agent's account, and nothing of it is asked for later.
+struct Given {
+    /// The local door.
+    socket: StdUnixListener,
+    /// The door to other machines.
+    door: Option<StdTcpListener>,
+    keys: Option<Keys>,
+    recordings_key: Option<Key>,
+    durability: Durability,
+}
+
+impl Given {
+    /// After the fork: the launcher, and so every session, comes from a process that never had the keys.
+    fn take(config: &Config, account: Account) -> Result<Self, AgentError> {
+        let keys = config.journal.as_ref().map(Keys::load).transpose()?;
+        let recordings_key = config.recordings_key.as_deref().map(source::recordings_key).transpose()?;
+        let socket = serve::listen(&config.socket, &config.socket_group)?;
+        let address = config.journal.as_ref().and_then(|journal| journal.listen);
+        let listen = |address| door::listen(address).map_err(|source| AgentError::Listen { address, source });
+        let door = address.map(listen).transpose()?;
+        for directory in [&config.spool, &config.recordings] {
+            account.give(directory)?;
+        }
+        let durability = spool::durability(&config.spool)?;
+        Ok(Self { socket, door, keys, recordings_key, durability })
+    }
 }
 
 /// Runs an agent until SIGTERM, SIGINT, or a failure of its spool or launcher.
@@ -77,19 +113,31 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
     let policy = source::policy(&config.policy)?;
     let whitelist = source::whitelist(&config.programs)?;
     let hidden = hidden(&config, config_path);
-    // Before there is a launcher, because that may move this process. Where there are no groups there are no sessions.
-    let groups = cgroup::place().ok();
     let channel = launcher::start(launcher::Settings::new(&config, &whitelist, policy.limits(), hidden)?)?;
-    sandbox::agent_lock()?;
-    // After the fork: the launcher, and so every session, comes from a process that never had the key.
-    let keys = config.journal.as_ref().map(Keys::load).transpose()?;
-    let key = config.recordings_key.as_deref().map(source::recordings_key).transpose()?;
-    let recordings = Recordings::open(config.node.clone(), config.recordings.clone(), key, policy.recording().clone())?;
+    let account = Account::find(&config.user, &config.sessions.uids)?;
+    let given = Given::take(&config, account)?;
+    let ports = config.journal.iter().map(|journal| journal.endpoint.port()).collect();
+    let keeps = Keeps { account, directories: &[&config.spool, &config.recordings], ports };
+    sandbox::agent::confine(&keeps, Single::process()?)?;
+    serve_as_account(config, policy, whitelist, channel, given)
+}
+
+/// The rest of an agent's life: it has no more power than its account.
+fn serve_as_account(
+    config: Config,
+    policy: Policy,
+    whitelist: Whitelist,
+    channel: OwnedFd,
+    given: Given,
+) -> Result<(), AgentError> {
+    let (key, rules) = (given.recordings_key, policy.recording().clone());
+    let recordings = Recordings::open(config.node.clone(), config.recordings.clone(), key, rules)?;
     let (fail, failed) = oneshot::channel();
     let settings = spool::Settings {
         directory: config.spool.clone(),
         node: config.node.clone(),
         reserve_bytes: config.spool_reserve_bytes,
+        durability: given.durability,
     };
     let spool = Spool::open(&settings, move |error| drop(fail.send(error)))?;
     let place = Place { node: config.node, vcluster: config.vcluster };
@@ -97,9 +145,9 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
     let ended = runtime.block_on(async {
         let launcher = Launcher::new(channel)?;
         let sandbox = launcher.self_test().await?;
-        let listener = serve::listen(&config.socket, &config.socket_group)?;
+        let listener = UnixListener::from_std(given.socket)?;
         let Outside { authority, door, uplink, task, reports } =
-            Outside::open(config.journal.zip(keys), &place, &spool).await?;
+            Outside::open(config.journal.zip(given.keys), given.door, &place, &spool)?;
         let node = Node {
             place,
             authority,
@@ -109,7 +157,6 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
             spool,
             uplink,
             launcher,
-            groups,
             sandbox,
             since: Instant::now(),
             sessions: Seats::default(),
@@ -123,7 +170,7 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
         let node = Arc::new(node);
         tokio::spawn(recordings.forget());
         let outside = outside(Arc::clone(&node), door, task, reports);
-        Box::pin(live(node, outside, listener, &config.socket, failed)).await
+        Box::pin(live(node, outside, listener, failed)).await
     });
     // A thread that waits for a name server, or for a dead disk, is not waited for.
     runtime.shutdown_background();
@@ -134,26 +181,19 @@ async fn live(
     node: Arc<Node>,
     outside: impl Future<Output = DiskError>,
     listener: UnixListener,
-    socket: &Path,
     failed: oneshot::Receiver<DiskError>,
 ) -> Result<(), AgentError> {
     node.spool.append(started(&node)).await?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let ended = tokio::select! {
+    tokio::select! {
         never = serve::serve(Arc::clone(&node), listener) => match never {},
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         Ok(error) = failed => Err(error.into()),
         error = outside => Err(error.into()),
-        error = node.launcher.died() => {
-            // What it started has nobody else to end it.
-            node.groups.iter().for_each(|tree| cgroup::end_sessions(tree));
-            Err(error.into())
-        }
-    };
-    // The next agent removes a socket that nobody answers on; so it is no error if this one cannot.
-    let _left = std::fs::remove_file(socket);
-    ended
+        // Every host sees it too, and ends its session.
+        error = node.launcher.died() => Err(error.into()),
+    }
 }
 
 /// What a node has to do with other machines. Without a journal it is nothing.
@@ -167,15 +207,15 @@ struct Outside {
 }
 
 impl Outside {
-    async fn open(with: Option<(Journal, Keys)>, place: &Place, spool: &Spool) -> Result<Self, AgentError> {
+    /// Within a runtime.
+    fn open(
+        with: Option<(Journal, Keys)>,
+        door: Option<StdTcpListener>,
+        place: &Place,
+        spool: &Spool,
+    ) -> Result<Self, AgentError> {
         let Some((journal, keys)) = with else { return Ok(Self::default()) };
-        let door = match journal.listen {
-            Some(address) => {
-                let listen = |source| AgentError::Listen { address, source };
-                Some(Door::open(address, keys.door()).await.map_err(listen)?)
-            }
-            None => None,
-        };
+        let door = door.map(|listener| Door::open(listener, keys.door())).transpose()?;
         let told = match (&journal.advertise, &door) {
             (Some(advertised), Some(_)) => advertised.to_string(),
             (None, Some(door)) => door.address()?.to_string(),

@@ -5,11 +5,8 @@
 //! something of the kernel's.
 //! **Source:** Documentation/ABI/testing/dev-kmsg.
 
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-
-use rustix::fs::OFlags;
 
 /// A record is not longer.
 const RECORD: usize = 8 * 1024;
@@ -17,11 +14,8 @@ const RECORD: usize = 8 * 1024;
 const MOST: usize = 1 << 20;
 const FACILITY: u32 = 3;
 
-/// What it says of drivers, oldest first; none where it cannot be read.
-pub(super) fn read(path: &Path) -> Option<Vec<String>> {
-    let mut options = std::fs::File::options();
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut file = options.read(true).custom_flags(flags.bits().cast_signed()).open(path).ok()?;
+/// What it says of drivers, oldest first; none where it cannot be read. It must not wait for what comes next.
+pub(super) fn read(mut file: File) -> Option<Vec<String>> {
     let mut lines = Vec::new();
     let mut record = vec![0; RECORD];
     for _ in 0..MOST {

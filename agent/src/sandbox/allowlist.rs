@@ -1,4 +1,4 @@
-//! Which system calls a stage may make: a list, and ENOSYS for all others.
+//! Which system calls a stage may make, and which the agent: a list, and ENOSYS for all others.
 //!
 //! **Invariant:** what is not named here is refused; a foreign architecture is killed. No call on the list makes a
 //! namespace, a mount, a key, a ring, a trace, a memory file or a seccomp listener.
@@ -197,6 +197,37 @@ const SOCKETS: &[c_long] = &[
     libc::SYS_getsockopt,
 ];
 
+/// What the agent does beside: it keeps what it was told on a disk, and serves sockets that listen already.
+const AGENT: &[c_long] = &[
+    libc::SYS_accept4,
+    libc::SYS_fallocate,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fdatasync,
+    libc::SYS_flock,
+    libc::SYS_fsync,
+    libc::SYS_ftruncate,
+    libc::SYS_mkdirat,
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    libc::SYS_socketpair,
+    libc::SYS_sync_file_range,
+    libc::SYS_unlinkat,
+];
+#[cfg(target_arch = "x86_64")]
+const OLD_OF_AGENT: &[c_long] =
+    &[libc::SYS_chmod, libc::SYS_mkdir, libc::SYS_rename, libc::SYS_rmdir, libc::SYS_unlink];
+#[cfg(target_arch = "aarch64")]
+const OLD_OF_AGENT: &[c_long] = &[];
+/// What other processes are made with, and run; what gives capabilities away nobody has.
+const NEVER_OF_AGENT: &[c_long] = &[
+    libc::SYS_capset,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
+];
+
 /// Kernel log: read all, size of what is unread, size of the buffer (syslog(2)). Reading that consumes, clearing and
 /// the console's level are not among them.
 const LOG_TYPES: [u64; 3] = [3, 9, 10];
@@ -249,6 +280,18 @@ impl Allowlist {
     /// For a stage that never will.
     pub fn of_profile(profile: &Profile) -> Result<Self, AllowlistError> {
         Self::compile(rules(profile).map_err(wrong)?)
+    }
+
+    /// For the agent proper: threads and no processes, sockets of names and of its own connections, files that it writes.
+    pub(crate) fn of_agent() -> Result<Self, AllowlistError> {
+        let families = vec![Family::Unix, Family::Inet, Family::Inet6, Family::Netlink];
+        let mut rules = rules(&Profile { families, ..Profile::default() }).map_err(wrong)?;
+        rules.extend(AGENT.iter().chain(OLD_OF_AGENT).map(|call| (*call, Vec::new())));
+        rules.retain(|call, _| !NEVER_OF_AGENT.contains(call));
+        let thread = libc::CLONE_THREAD.unsigned_abs().into();
+        let is_thread = condition(0, SeccompCmpOp::MaskedEq(thread | NAMESPACES), thread).and_then(|is| rule(vec![is]));
+        rules.insert(libc::SYS_clone, vec![is_thread.map_err(wrong)?]);
+        Self::compile(rules)
     }
 
     fn compile(rules: Rules) -> Result<Self, AllowlistError> {

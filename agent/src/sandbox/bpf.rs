@@ -11,28 +11,16 @@ use std::ffi::c_long;
 
 use seccompiler::sock_filter;
 
-/// What a listed number gets; all others are allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The holder of the listener is asked.
-    Ask,
-    /// ENOSYS.
-    Missing,
-}
-
 // From linux/filter.h and linux/bpf_common.h.
 const LOAD_WORD: u16 = 0x20;
 const JUMP: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER_EQUAL: u16 = 0x35;
-const JUMP_SET: u16 = 0x45;
 const RETURN: u16 = 0x06;
 
 // Offsets in `struct seccomp_data`.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
-/// The low half of the first argument, little-endian.
-const FIRST_ARGUMENT: u32 = 16;
 
 #[cfg(target_arch = "x86_64")]
 const NATIVE: u32 = 0xc000_003e;
@@ -70,31 +58,13 @@ fn low(number: c_long) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// A filter that gives `verdict` to these numbers.
-pub(crate) fn by_number(numbers: &[c_long], verdict: Verdict) -> Vec<sock_filter> {
-    let verdict = match verdict {
-        Verdict::Ask => ASK,
-        Verdict::Missing => MISSING,
-    };
+/// A filter that asks the holder of the listener about these numbers, and allows all others.
+pub(crate) fn asking(numbers: &[c_long]) -> Vec<sock_filter> {
     let mut filter = beginning();
     for number in numbers {
-        filter.extend([jump(JUMP_EQUAL, low(*number), 0, 1), step(RETURN, verdict)]);
+        filter.extend([jump(JUMP_EQUAL, low(*number), 0, 1), step(RETURN, ASK)]);
     }
     filter.push(step(RETURN, ALLOW));
-    filter
-}
-
-/// As `by_number` with ENOSYS, and clone(2) gets it too unless it makes a thread.
-pub(crate) fn only_threads(numbers: &[c_long]) -> Vec<sock_filter> {
-    let mut filter = by_number(numbers, Verdict::Missing);
-    filter.pop();
-    filter.extend([
-        jump(JUMP_EQUAL, low(libc::SYS_clone), 0, 3),
-        step(LOAD_WORD, FIRST_ARGUMENT),
-        jump(JUMP_SET, libc::CLONE_THREAD.unsigned_abs(), 1, 0),
-        step(RETURN, MISSING),
-        step(RETURN, ALLOW),
-    ]);
     filter
 }
 
@@ -182,7 +152,6 @@ mod tests {
                 }
                 JUMP_EQUAL => value == *k,
                 JUMP_GREATER_EQUAL => value >= *k,
-                JUMP_SET => value & *k != 0,
                 other => panic!("no such instruction: {other:#x}"),
             };
             at += usize::from(if is_true { *jt } else { *jf });
@@ -214,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn only_threads_are_made() {
-        let filter = only_threads(&[libc::SYS_execve]);
-        assert_eq!(run(&filter, NATIVE, low(libc::SYS_execve)).0, MISSING);
+    fn what_is_asked_about_is_not_gone_around() {
+        let filter = asking(&[libc::SYS_execve]);
+        assert_eq!(run(&filter, NATIVE, low(libc::SYS_execve)).0, ASK);
         assert_eq!(run(&filter, NATIVE, low(libc::SYS_read)).0, ALLOW);
         assert_eq!(run(&filter, NATIVE, X32 | low(libc::SYS_execve)).0, MISSING);
     }

@@ -64,23 +64,6 @@ struct Held {
     directory: PathBuf,
 }
 
-/// Where the groups of the agent that runs this will be, whatever becomes of them.
-pub fn place() -> Result<PathBuf, GroupError> {
-    let (mounts, own) = (read(Path::new("/proc/self/mountinfo"))?, read(Path::new("/proc/self/cgroup"))?);
-    let base = hierarchy(&mounts, &own, None).ok_or_else(no_version_two)?;
-    Ok(base.join(tree_name(std::process::id())))
-}
-
-/// Ends every session of a tree whose launcher has gone.
-pub fn end_sessions(tree: &Path) {
-    for item in fs::read_dir(tree).into_iter().flatten().flatten() {
-        if item.file_name() != AGENT && item.path().is_dir() {
-            // What cannot be ended now is ended by the next agent.
-            let _next = write(&item.path().join("cgroup.kill"), "1");
-        }
-    }
-}
-
 fn no_version_two() -> GroupError {
     GroupError {
         path: "/sys/fs/cgroup".into(),

@@ -1,4 +1,4 @@
-//! Landlock: what a stage may read, and the one file that it may execute.
+//! Landlock: what a stage may read, and the one file that it may execute; what the agent may read, and what it writes.
 //!
 //! **Invariant:** a hard requirement: everything that the kernel's ABI can handle is handled, and what no rule names
 //! is refused. Directories of programs are never named here.
@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope, make_bitflags,
 };
 use pact_proto::program::{Family, Profile};
@@ -124,6 +124,45 @@ impl Files {
         }
         for path in &profile.controls {
             files = files.device(path, talk | AccessFs::WriteFile)?;
+        }
+        Ok(files)
+    }
+
+    /// For the agent proper: what is not there needs no rule; it makes files and directories in what it writes, and nothing
+    /// else. Of the network it keeps TCP to these ports, where the kernel can bound that (Linux 6.7).
+    pub(crate) fn of_agent(read: &[PathBuf], write: &[&Path], ports: &[u16]) -> Result<Self, FilesError> {
+        let abi = abi()?;
+        // What later kernels bound beside these, sockets by path and datagrams, is how names are looked up.
+        let all = AccessFs::from_all(if abi < ABI::V5 { abi } else { ABI::V5 });
+        let tcp = AccessNet::BindTcp | AccessNet::ConnectTcp;
+        let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(all)?;
+        if abi >= ABI::V4 {
+            ruleset = ruleset.handle_access(tcp)?;
+        }
+        if abi >= ABI::V6 {
+            ruleset = ruleset.scope(Scope::AbstractUnixSocket | Scope::Signal)?;
+        }
+        let mut files = Self(ruleset.create()?);
+        for path in read {
+            files = files.readable(path, OFlags::empty())?;
+        }
+        for path in ["/dev/null", "/dev/urandom", "/dev/random"] {
+            files = files.device(Path::new(path), AccessFs::WriteFile.into())?;
+        }
+        let kept = make_bitflags!(AccessFs::{
+            ReadFile | ReadDir | WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir
+        });
+        for path in write {
+            let Some((directory, FileType::Directory)) = name(path, OFlags::NOFOLLOW)? else {
+                let what = "it is not a directory".to_owned();
+                return Err(FilesError::Path { path: path.to_path_buf(), what });
+            };
+            files = files.rule(directory.as_fd(), kept)?;
+        }
+        if abi >= ABI::V4 {
+            for port in ports {
+                files = Self(files.0.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?);
+            }
         }
         Ok(files)
     }

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Pid;
 use seccompiler::sock_filter;
 
-use super::bpf::{self, Verdict};
+use super::bpf;
 use super::sys;
 
 /// A stage has nothing to do before its exec; one that takes so long is broken.
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks about both execs; everything else is the allowlist's business.
 fn filter() -> Vec<sock_filter> {
-    bpf::by_number(&[libc::SYS_execve, libc::SYS_execveat], Verdict::Ask)
+    bpf::asking(&[libc::SYS_execve, libc::SYS_execveat])
 }
 
 /// Installs the filter in this process. Whoever gets the listener decides; it must leave this process before the

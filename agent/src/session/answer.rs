@@ -4,6 +4,7 @@
 //! is read, a piece at a time, so a long one is never whole in memory, and nobody's line waits for another's search.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use pact_proto::model::entry::{Body, Credential};
 use pact_proto::model::{Entry, LineId};
 use pact_proto::view::{self, Capabilities, Format, Style};
 use pact_session::Size;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use super::asked::{Asked, Asker, Away, Said};
@@ -62,7 +63,7 @@ enum Source {
     /// What people miss.
     Suggestions(Box<Suggestions>, Format),
     /// The kernel's, which is given time.
-    Kernel(JoinHandle<Vec<u8>>),
+    Kernel(JoinHandle<Result<Vec<u8>, JoinError>>),
 }
 
 impl Answer {
@@ -143,8 +144,8 @@ impl Answer {
             Source::Kernel(reading) => {
                 let told = timeout(KERNEL, reading).await;
                 let (source, code) = match told {
-                    Ok(Ok(text)) => (Source::Text(text), self.code),
-                    Ok(Err(_)) | Err(_) => {
+                    Ok(Ok(Ok(text))) => (Source::Text(text), self.code),
+                    Ok(Ok(Err(_)) | Err(_)) | Err(_) => {
                         self.stderr.push_str("pact: cap: the kernel does not answer about its devices\n");
                         (Source::Text(Vec::new()), ExitCode::General.number())
                     }
@@ -265,10 +266,15 @@ impl Session<'_> {
         };
         let (node, layers) = (self.node.place.node.to_string(), self.node.sandbox.layers.clone());
         let format = self.format;
-        Answer::of(Source::Kernel(spawn_blocking(move || {
-            let found = Capabilities { node, layers, ..hardware::read(Path::new("/")) };
-            drop(place);
-            format.whole(|| view::cap(&found, style), || view::cap_value(&found)).into_bytes()
+        let launcher = self.node.launcher.clone();
+        Answer::of(Source::Kernel(tokio::spawn(async move {
+            let log = launcher.kernel_log().await.map(File::from);
+            let reading = spawn_blocking(move || {
+                let found = Capabilities { node, layers, ..hardware::read(Path::new("/"), log) };
+                drop(place);
+                format.whole(|| view::cap(&found, style), || view::cap_value(&found)).into_bytes()
+            });
+            reading.await
         })))
     }
 

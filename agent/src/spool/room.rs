@@ -26,8 +26,9 @@ pub(super) fn free_bytes(directory: &Path) -> Result<u64, DiskError> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Asks the kernel which file system the nearest directory that exists is on.
-pub(super) fn durability(directory: &Path) -> Result<Durability, DiskError> {
+/// Asks the kernel which file system the nearest directory that exists is on. For root: what an overlay keeps its files in
+/// is open to nobody else.
+pub(crate) fn durability(directory: &Path) -> Result<Durability, DiskError> {
     let there = directory.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/"));
     let kind = statfs(there).map_err(|e| DiskError::io(there, "cannot be asked for its file system", e))?.f_type;
     Ok(match kind {

@@ -8,7 +8,12 @@ use pact_proto::model::entry::{End, LineRecorded, StageKind, StageRecord};
 use super::*;
 
 fn settings(directory: &Path) -> Settings {
-    Settings { directory: directory.to_owned(), node: "node042".parse().unwrap(), reserve_bytes: 0 }
+    Settings {
+        directory: directory.to_owned(),
+        node: "node042".parse().unwrap(),
+        reserve_bytes: 0,
+        durability: Durability::Durable,
+    }
 }
 
 fn open(directory: &Path) -> Result<Spool, DiskError> {

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, Streaming};
 
 use super::*;
-use crate::spool::{Draft, Settings};
+use crate::spool::{Draft, Durability, Settings};
 
 const RECORDS: u64 = 3000;
 
@@ -134,7 +134,8 @@ impl World {
     fn new(records: u64) -> Self {
         let place = tempfile::tempdir().unwrap();
         let node = "node042".parse().unwrap();
-        let settings = Settings { directory: place.path().join("spool"), node, reserve_bytes: 0 };
+        let settings =
+            Settings { directory: place.path().join("spool"), node, reserve_bytes: 0, durability: Durability::Durable };
         let spool = Spool::open(&settings, |error| panic!("{error}")).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let link = Link::Away { since: Timestamp::now(), from: Instant::now(), reason: "begin".to_owned() };

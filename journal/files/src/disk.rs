@@ -158,11 +158,11 @@ fn make_directory(directory: &Path) -> Result<(), DiskError> {
 }
 
 /// A file that was synced is lost all the same where its name, or that of a directory above it, was not. What lies on
-/// another file system was there before us.
+/// another file system was there before us, and so was what is in a directory of another account: in that, we make none.
 fn sync_names(database: &Path) -> Result<(), DiskError> {
-    let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
-    let ours = device(database);
-    for directory in database.ancestors().take_while(|directory| device(directory) == ours) {
+    let place = |path: &Path| std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.uid())).ok();
+    let ours = place(database);
+    for directory in database.ancestors().take_while(|directory| place(directory) == ours) {
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         let synced = File::open(directory).and_then(|directory| directory.sync_all());
         synced.map_err(|e| DiskError::io(directory, "its names cannot be synced", e))?;

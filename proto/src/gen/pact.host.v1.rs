@@ -3,7 +3,7 @@
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LauncherRequest {
-    #[prost(oneof = "launcher_request::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "launcher_request::Kind", tags = "1, 2, 3, 4")]
     pub kind: ::core::option::Option<launcher_request::Kind>,
 }
 /// Nested message and enum types in `LauncherRequest`.
@@ -20,12 +20,15 @@ pub mod launcher_request {
         /// Kill the hosts of a session with all that they started. Not answered: what cannot be killed is waited for.
         #[prost(message, tag = "3")]
         EndSession(super::EndSession),
+        /// Open the kernel's log for reading. Answered by KernelLog.
+        #[prost(message, tag = "4")]
+        KernelLog(super::KernelLog),
     }
 }
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LauncherReply {
-    #[prost(oneof = "launcher_reply::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "launcher_reply::Kind", tags = "1, 2, 3, 4")]
     pub kind: ::core::option::Option<launcher_reply::Kind>,
 }
 /// Nested message and enum types in `LauncherReply`.
@@ -39,6 +42,9 @@ pub mod launcher_reply {
         Failed(super::LauncherFailed),
         #[prost(message, tag = "3")]
         SelfTest(super::SelfTestReport),
+        /// With one descriptor, unless the kernel refuses.
+        #[prost(message, tag = "4")]
+        KernelLog(super::KernelLog),
     }
 }
 #[allow(clippy::all)]
@@ -74,6 +80,9 @@ pub struct LauncherFailed {
 #[allow(clippy::all)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SelfTest {}
+#[allow(clippy::all)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KernelLog {}
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SelfTestReport {

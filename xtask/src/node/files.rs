@@ -13,6 +13,8 @@ use crate::root;
 
 /// The group whose members may reach the agent.
 pub(super) const GROUP: u32 = 61_000;
+/// The account that the example's configuration has agents run as, and its group.
+const AGENT: (&str, u32) = ("pact-agent", 61_010);
 /// Not /tmp, which is memory on many machines, where a spool that keeps its promises refuses to stand.
 pub(crate) const BELOW: &str = "/var/tmp";
 
@@ -74,8 +76,12 @@ fn read(text: &str) -> Result<DocumentMut> {
 
 /// The machine's accounts, and those of the node.
 fn write_accounts(place: &Path) -> Result<()> {
-    let mut passwd = without(&fs::read_to_string("/etc/passwd")?, &Account::PERSONS.map(Account::name));
-    let mut group = without(&fs::read_to_string("/etc/group")?, &["pact"]);
+    let (agent, id) = AGENT;
+    let persons = Account::PERSONS.map(Account::name);
+    let mut passwd = without(&fs::read_to_string("/etc/passwd")?, &[&persons[..], &[agent]].concat());
+    let mut group = without(&fs::read_to_string("/etc/group")?, &["pact", agent]);
+    passwd.push_str(&format!("{agent}:*:{id}:{id}::/nonexistent:/usr/sbin/nologin\n"));
+    group.push_str(&format!("{agent}:x:{id}:\n"));
     for account in Account::PERSONS {
         let ((uid, gid), name) = (account.ids(), account.name());
         let home = place.join(name);
@@ -84,7 +90,7 @@ fn write_accounts(place: &Path) -> Result<()> {
         // No password, here or in a shadow file: who is root may become them, nobody else.
         passwd.push_str(&format!("{name}:*:{uid}:{gid}::{}:{}/bin/pact\n", home.display(), place.display()));
     }
-    let members = Account::PERSONS.map(Account::name).join(",");
+    let members = persons.join(",");
     group.push_str(&format!("pact:x:{GROUP}:{members}\n"));
     fs::write(place.join("passwd"), passwd)?;
     fs::write(place.join("group"), group)?;
