@@ -249,7 +249,12 @@ pub(crate) enum Written {
         stderr: OwnedFd,
     },
     /// A terminal, on which it is typed too.
-    Terminal(OwnedFd),
+    Terminal {
+        /// The end that is not the line's.
+        master: OwnedFd,
+        /// The line's own.
+        line: OwnedFd,
+    },
 }
 
 /// How a line's processes ended.
@@ -300,8 +305,11 @@ impl Host {
         let mut ends = self.begin(HostAsked::Start(start)).await?.into_iter();
         let mut next = || ends.next().ok_or(LinkError::HostGone);
         let stdin = if reads_stdin { Some(next()?) } else { None };
-        let output =
-            if on_terminal { Written::Terminal(next()?) } else { Written::Pipes { stdout: next()?, stderr: next()? } };
+        let output = if on_terminal {
+            Written::Terminal { master: next()?, line: next()? }
+        } else {
+            Written::Pipes { stdout: next()?, stderr: next()? }
+        };
         Ok(Ends { stdin, output })
     }
 

@@ -148,7 +148,7 @@ impl Line {
             return Ok(Ends { stdin: piped, stdout, stderr, agents });
         };
         let (terminal, master) = Terminal::open(asked)?;
-        agents.push(master);
+        agents.extend([master, terminal.another()?]);
         // Behind another stage, or behind a command, the keys are for whoever asks the terminal for them.
         let is_alone = start.stages.len() == 1 && !start.reads_stdin;
         let stdin = if is_alone { terminal.another()? } else { piped };

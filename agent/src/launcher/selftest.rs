@@ -72,17 +72,19 @@ impl Launcher {
 
 /// One line: the probe, and what it wrote.
 fn converse(host: &OwnedFd, line_id: u64, terminal: Option<Terminal>) -> Result<String, String> {
-    let text = |error: io::Error| error.to_string();
+    let (text, on_terminal) = (|error: io::Error| error.to_string(), terminal.is_some());
     let stage = Stage { program: PROBE.to_owned(), argv: vec![PROBE.into(), b"--probe".to_vec()] };
     let start = Start { line_id, stages: vec![stage], reads_stdin: false, environment: Vec::new(), terminal };
     packet::send(host, &HostRequest { kind: Some(HostAsked::Start(start)) }, &[]).map_err(text)?;
-    let (reply, ends) = next(host)?;
+    let (reply, mut ends) = next(host)?;
     match reply {
         HostSays::Started(_) => {}
         HostSays::NotStarted(why) => return Err(why.reason),
         HostSays::Ended(_) | HostSays::GivenUp(_) => return Err("the host says what nobody asked".to_owned()),
     }
     let mut said = Vec::new();
+    // The line's end of a terminal comes second, and while it is open, what it says has no end.
+    ends.truncate(if on_terminal { 1 } else { ends.len() });
     for end in ends {
         // How a terminal that nobody has open any more ends is an error to whoever reads it, and what came counts.
         let _ended = File::from(end).take(LONGEST).read_to_end(&mut said);

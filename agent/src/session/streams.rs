@@ -35,8 +35,8 @@ impl Streams {
                 stderr: Some(pipe::Receiver::from_owned_fd(stderr)?),
                 terminal: None,
             }),
-            Written::Terminal(master) => {
-                let terminal = Terminal::new(master)?;
+            Written::Terminal { master, line } => {
+                let terminal = Terminal::new(master, line)?;
                 Ok(Self {
                     input: Input::start(terminal.keys()?, client.clone()),
                     asks: true,

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use pact_session::Size;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
 use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
@@ -24,16 +23,16 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// The end that is not the line's.
 pub(super) struct Terminal {
     master: OwnedFd,
-    /// The line's end, too, so that what nobody read can be counted.
+    /// The line's end, too, so that what nobody read can be counted. The host opened it: to this process it is a file of
+    /// somebody else's.
     line: OwnedFd,
     pressed: Vec<Instant>,
 }
 
 impl Terminal {
-    pub(super) fn new(master: OwnedFd) -> io::Result<Self> {
+    pub(super) fn new(master: OwnedFd, line: OwnedFd) -> io::Result<Self> {
         let flags = fcntl_getfl(&master)?;
         fcntl_setfl(&master, flags | OFlags::NONBLOCK)?;
-        let line = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         Ok(Self { master, line, pressed: Vec::new() })
     }
 
@@ -78,17 +77,21 @@ impl Terminal {
 
 #[cfg(test)]
 mod tests {
+    use rustix::pty::OpenptFlags;
+
     use super::*;
 
-    fn master() -> OwnedFd {
-        let master = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    fn terminal() -> Terminal {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let master = rustix::pty::openpt(flags).unwrap();
         rustix::pty::unlockpt(&master).unwrap();
-        master
+        let line = rustix::pty::ioctl_tiocgptpeer(&master, flags).unwrap();
+        Terminal::new(master, line).unwrap()
     }
 
     #[tokio::test]
     async fn what_nobody_read_is_counted() {
-        let terminal = Terminal::new(master()).unwrap();
+        let terminal = terminal();
         rustix::io::write(&terminal.master, b"one\rtwo").unwrap();
         assert_eq!(terminal.unread(), Some(7));
         // Also what did not fit into the line's buffer.
@@ -111,7 +114,7 @@ mod tests {
             (&[(0, "\x03"), (1500, "\x03"), (2500, "\x03"), (2600, "\x03")], true),
             (&[(0, "quit\x04\x1a")], false),
         ] {
-            let mut terminal = Terminal::new(master()).unwrap();
+            let mut terminal = terminal();
             let at = |millis| begun + Duration::from_millis(millis);
             let ended = presses.iter().map(|(millis, keys)| terminal.typed(keys.as_bytes(), at(*millis))).last();
             assert_eq!(ended, Some(ends), "{presses:?}");

@@ -211,7 +211,7 @@ pub mod host_reply {
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         /// Descriptors: \[stdin of the first stage, if it reads stdin\], then stdout of the last and stderr of all, or the
-        /// terminal's end that is not the line's.
+        /// terminal's end that is not the line's and the one that is.
         #[prost(message, tag = "1")]
         Started(super::Started),
         #[prost(message, tag = "2")]

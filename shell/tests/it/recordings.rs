@@ -8,6 +8,9 @@ use crate::remote::{OPS, Workstation};
 use crate::seat::{CTRL_C, Seat};
 use crate::site::Site;
 
+/// The account that a node's agent is.
+const AGENT: u32 = 61_010;
+
 /// The number of the first entry of this kind that says so, as `log` shows it to its reader.
 fn number(log: &str, kind: &str, what: &str) -> String {
     let row = log.lines().find(|row| row.contains(&format!(" {kind} ")) && row.contains(what));
@@ -83,12 +86,12 @@ fn a_terminal_is_recorded_and_played_at_the_node_and_from_a_workstation() {
     assert_eq!(uname.code, Some(0));
     let (_, why, code) = alice.run(&["log", "play", &line]);
     assert!(why.contains("log play") && why.contains("pact exec NODE") && code == Some(1), "{why} {code:?}");
-    // Root's alone, and nothing that a session sees.
+    // The agent's alone, and nothing that a session sees.
     let directory = node.path("recordings");
     assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
     for file in fs::read_dir(&directory).unwrap() {
         let metadata = file.unwrap().metadata().unwrap();
-        assert_eq!((metadata.uid(), metadata.permissions().mode() & 0o777), (0, 0o600));
+        assert_eq!((metadata.uid(), metadata.permissions().mode() & 0o777), (AGENT, 0o600));
     }
     let said = node.once(Account::Alice, &format!("ls {}", directory.display()));
     assert_ne!(said.code, Some(0), "{said:?}");
