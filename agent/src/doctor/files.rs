@@ -4,6 +4,7 @@
 //! links. A directory above may be writable where it is sticky: what is root's in it stays there.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -142,7 +143,8 @@ fn system(place: &str, metadata: &Metadata, findings: &mut Findings) {
 fn libraries(tree: &Tree, findings: &mut Findings) -> Vec<String> {
     let read = tree.names(LOADER_PARTS);
     let names = findings.known(Check::Files, LOADER_PARTS, Severity::Serious, read).flatten().unwrap_or_default();
-    let parts = names.iter().filter(|name| name.ends_with(".conf")).map(|name| format!("{LOADER_PARTS}/{name}"));
+    let is_part = |name: &&String| Path::new(name).extension() == Some(OsStr::new("conf"));
+    let parts = names.iter().filter(is_part).map(|name| format!("{LOADER_PARTS}/{name}"));
     let mut directories = Vec::new();
     for file in std::iter::once(LOADER.to_owned()).chain(parts) {
         let Some(Some(text)) = findings.known(Check::Files, &file, Severity::Serious, tree.text(&file)) else {

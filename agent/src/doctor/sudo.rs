@@ -5,6 +5,7 @@
 
 mod rules;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use pact_proto::model::{Check, Severity};
@@ -21,7 +22,15 @@ const DEEPEST: usize = 16;
 /// Characters of a rule that are shown.
 const SHOWN: usize = 120;
 
-type Aliases = BTreeMap<String, Vec<User>>;
+/// Names that are looked at for one rule and account: lists of lists of lists grow fast.
+const MOST_NAMES: usize = 1 << 14;
+
+/// Whether users of a list are an account.
+struct Asked<'a> {
+    account: &'a Account,
+    aliases: &'a BTreeMap<String, Vec<User>>,
+    left: Cell<usize>,
+}
 
 /// Everything about rules.
 pub(super) fn examine(tree: &Tree, accounts: &Accounts, findings: &mut Findings) {
@@ -31,10 +40,12 @@ pub(super) fn examine(tree: &Tree, accounts: &Accounts, findings: &mut Findings)
 
 fn sudoers(tree: &Tree, accounts: &Accounts, findings: &mut Findings) {
     let lines = rules::sudoers(tree, SUDOERS, findings);
-    let aliases: Aliases = lines.iter().flat_map(|line| rules::user_aliases(&line.text)).collect();
+    let aliases = lines.iter().flat_map(|line| rules::user_aliases(&line.text)).collect::<BTreeMap<_, _>>();
     for line in lines.iter().filter(|line| rules::is_rule(&line.text)) {
         let users = rules::users(&line.text).0;
-        rule(line, accounts, &|account| of_list(&users, account, &aliases, DEEPEST), findings);
+        let fit =
+            |account: &Account| Asked { account, aliases: &aliases, left: Cell::new(MOST_NAMES) }.list(&users, DEEPEST);
+        rule(line, accounts, &fit, findings);
     }
 }
 
@@ -56,42 +67,47 @@ fn rule(line: &Line, accounts: &Accounts, fit: &dyn Fn(&Account) -> Fit, finding
     say(Severity::Note, of(Fit::Perhaps).map(|account| account.name.as_str()).collect(), "may be");
 }
 
-/// The last that names the account counts.
-fn of_list(users: &[User], account: &Account, aliases: &Aliases, depth: usize) -> Fit {
-    let mut found = Fit::No;
-    for user in users.iter().rev() {
-        match (of_user(&user.name, account, aliases, depth), user.is_negated) {
-            (Fit::Yes, false) => return Fit::Yes,
-            (Fit::Yes, true) => return found,
-            (Fit::Perhaps, false) => found = Fit::Perhaps,
-            (Fit::Perhaps, true) | (Fit::No, _) => {}
+impl Asked<'_> {
+    /// The last that names the account counts.
+    fn list(&self, users: &[User], depth: usize) -> Fit {
+        let mut found = Fit::No;
+        for user in users.iter().rev() {
+            match (self.user(&user.name, depth), user.is_negated) {
+                (Fit::Yes, false) => return Fit::Yes,
+                (Fit::Yes, true) => return found,
+                (Fit::Perhaps, false) => found = Fit::Perhaps,
+                (Fit::Perhaps, true) | (Fit::No, _) => {}
+            }
         }
+        found
     }
-    found
-}
 
-fn of_user(name: &str, account: &Account, aliases: &Aliases, depth: usize) -> Fit {
-    let certain = |is: bool| if is { Fit::Yes } else { Fit::No };
-    if name == "ALL" {
-        return Fit::Yes;
-    }
-    if let Some(list) = aliases.get(name) {
-        return if depth == 0 { Fit::Perhaps } else { of_list(list, account, aliases, depth - 1) };
-    }
-    if let Some(group) = name.strip_prefix('%') {
-        // Groups that a plug-in knows, as netgroups are.
-        return match group.strip_prefix('#') {
-            Some(gid) => certain(gid.parse().is_ok_and(|gid| account.has_gid(gid))),
-            None if group.starts_with(':') => Fit::Perhaps,
-            None => certain(account.is_in(group)),
-        };
-    }
-    if name.starts_with('+') {
-        return Fit::Perhaps;
-    }
-    match name.strip_prefix('#') {
-        Some(uid) => certain(!account.is_unknown && uid.parse() == Ok(account.uid)),
-        None => certain(!account.is_unknown && name == account.name),
+    fn user(&self, name: &str, depth: usize) -> Fit {
+        let certain = |is: bool| if is { Fit::Yes } else { Fit::No };
+        let account = self.account;
+        let left = self.left.get().saturating_sub(1);
+        self.left.set(left);
+        if name == "ALL" {
+            return Fit::Yes;
+        }
+        if let Some(list) = self.aliases.get(name) {
+            return if depth == 0 || left == 0 { Fit::Perhaps } else { self.list(list, depth - 1) };
+        }
+        if let Some(group) = name.strip_prefix('%') {
+            return match group.strip_prefix('#') {
+                Some(gid) => certain(gid.parse().is_ok_and(|gid| account.has_gid(gid))),
+                // A group that a plug-in knows.
+                None if group.starts_with(':') => Fit::Perhaps,
+                None => certain(account.is_in(group)),
+            };
+        }
+        if name.starts_with('+') {
+            return Fit::Perhaps;
+        }
+        match name.strip_prefix('#') {
+            Some(uid) => certain(!account.is_unknown && uid.parse() == Ok(account.uid)),
+            None => certain(!account.is_unknown && name == account.name),
+        }
     }
 }
 

@@ -54,7 +54,9 @@ impl Node {
     /// Sound, but for these files.
     fn with(files: &[(&str, &str)]) -> Self {
         let node = Self::sound();
-        files.iter().for_each(|(path, text)| node.write(path, text));
+        for (path, text) in files {
+            node.write(path, text);
+        }
         node
     }
 
@@ -113,6 +115,9 @@ fn an_empty_root_is_no_panic() {
     node.expect("empty", &[&nobody, &["serious files /usr/bin/pact", "not there"]]);
 }
 
+/// Spoils a file.
+type Spoil = fn(&Path);
+
 /// Every file that is read, spoilt in every way: it ends, and the file is named.
 #[test]
 fn what_cannot_be_read_is_said() {
@@ -129,7 +134,6 @@ fn what_cannot_be_read_is_said() {
         ("/home/alice/.ssh/authorized_keys", "sshd"),
         ("/home/alice/.forward", "jobs"),
     ];
-    type Spoil = fn(&Path);
     let ways: [(&str, Spoil); 5] = [
         ("directory", |path| fs::create_dir(path).unwrap()),
         ("pipe", |path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).unwrap()),

@@ -18,7 +18,7 @@ pub fn doctor(findings: &[Finding], style: Style) -> String {
             continue;
         }
         text.push_str(&format!("{}\n", title(name, style)));
-        of.into_iter().for_each(|finding| text.push_str(&one(finding, style)));
+        text.extend(of.into_iter().map(|finding| one(finding, style)));
         text.push('\n');
     }
     text + &format!("{}\n", summary(findings))

@@ -179,6 +179,11 @@ fn rules_of_sudo() {
     ] {
         assert_eq!(!Node::with(&[(file, text)]).said().is_empty(), is_said, "{text}");
     }
+    // Lists of lists of lists end.
+    let aliases: String =
+        (0..14).map(|n| format!("User_Alias A{n} = {}\n", vec![format!("A{}", n + 1); 50].join(","))).collect();
+    let said = Node::with(&[(file, &format!("{aliases}User_Alias A14 = carol\nA0 ALL=ALL\n"))]).said();
+    assert!(said.len() == 1 && said[0].starts_with("note sudo"), "{said:#?}");
     let text = format!("alice node=NOPASSWD: /bin/{}\n", "x".repeat(2000));
     let said = Node::with(&[(file, &text)]).said();
     assert!(said.len() == 1 && said[0].contains("NOPASSWD") && said[0].contains("take them out"), "{said:#?}");
@@ -227,10 +232,12 @@ fn included_rules_of_sudo_and_doas() {
     ]);
 }
 
+/// Spoils a node.
+type Spoilt = fn(&Node);
+
 #[test]
 fn owners_and_modes() {
-    type Spoil = fn(&Node);
-    let cases: [(&str, Spoil, &[&[&str]]); 14] = [
+    let cases: [(&str, Spoilt, &[&[&str]]); 14] = [
         ("set-uid", |node| node.mode("/usr/bin/pact", 0o4755), &[&["serious files /usr/bin/pact", "set-uid"]]),
         ("set-gid", |node| node.mode("/usr/bin/pact", 0o2755), &[&["serious files /usr/bin/pact", "set-gid"]]),
         ("no program", |node| node.mode("/usr/bin/pact", 0o644), &[&["serious files /usr/bin/pact", "no program"]]),
@@ -289,8 +296,8 @@ fn capabilities_and_libraries() {
     let node = Node::sound();
     // cap_net_raw, permitted and effective, as vfs_cap_data of version 2 has it.
     let bytes: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let none = rustix::fs::XattrFlags::empty();
-    rustix::fs::setxattr(node.at("/usr/bin/pact"), c"security.capability", &bytes, none).unwrap();
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(node.at("/usr/bin/pact"), c"security.capability", &bytes, flags).unwrap();
     node.expect("capabilities", &[&["serious files /usr/bin/pact", "capabilities"]]);
     check(&[
         (&[("/etc/ld.so.preload", "# none\n\n")], &[]),

@@ -160,14 +160,16 @@ fn blocks_outrank_the_global_section_and_the_first_that_matches_counts() {
     }
 }
 
+/// What it is, the configuration, files beside it, and a part of the only finding.
+type Included<'a> = (&'a str, String, Vec<(&'a str, String)>, Option<&'a str>);
+
 #[test]
 fn included_files_count_where_they_are_included() {
     let (yes, no) = ("AllowTcpForwarding yes\n", "AllowTcpForwarding no\n");
     let sound = SSHD.replace("DisableForwarding yes", "AllowStreamLocalForwarding no");
     let (one, two) = ("/etc/ssh/sshd_config.d/10-a.conf", "/etc/ssh/sshd_config.d/20-b.conf");
     let drop = "Include sshd_config.d/*.conf\n";
-    type Case<'a> = (&'a str, String, Vec<(&'a str, String)>, Option<&'a str>);
-    let cases: Vec<Case<'_>> = vec![
+    let cases: Vec<Included<'_>> = vec![
         ("before", format!("{drop}{yes}"), vec![(one, no.into())], None),
         ("behind", format!("{yes}{drop}"), vec![(one, no.into())], Some("sshd_config:")),
         ("sorted", drop.into(), vec![(two, no.into()), (one, yes.into())], Some("10-a.conf:1")),
