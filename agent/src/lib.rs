@@ -3,10 +3,11 @@
 //! The way in is `run`. Rooms: `config` and `source` (what root wrote), `launcher`, `host` and `sandbox` (what starts
 //! programs), `table` (what may be started), `link` and `packet` (the way to them), `spool` (what is on record), `uplink`
 //! (the way of the records to the journal), `serve` and `peer` (the door, and who stands there), `session` (who types
-//! what), `node` (what sessions share).
+//! what), `node` (what sessions share), `doctor` (what is wrong with how the node is set up).
 
 mod condition;
 pub mod config;
+pub mod doctor;
 mod door;
 mod hardware;
 mod host;

@@ -3,6 +3,7 @@
 //! **Invariant:** bytes that somebody typed or a node wrote are shown escaped; equal input gives equal output.
 
 mod cap;
+mod doctor;
 mod escape;
 mod explain;
 mod fleet;
@@ -18,6 +19,7 @@ mod syntax;
 mod value;
 
 pub use cap::{Capabilities, Cpu, Disk, Gpu, Health, Nic, Numa, cap, cap_value};
+pub use doctor::{doctor, doctor_value};
 pub use escape::{escape, is_plain};
 pub use explain::{ExplainedStage, Explanation, explanation, explanation_value, suggestions, suggestions_value};
 pub use fleet::{

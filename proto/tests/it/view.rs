@@ -8,7 +8,9 @@ use pact_proto::model::entry::{
     Body, Credential, End, LineOutcome, LineRecorded, LineRefused, SessionKind, StageKind, StageRecord, StageStatus,
     Via, Written,
 };
-use pact_proto::model::{Entry, LineId, Scope, SessionId, SpoolEpoch, SpoolNumber, SpoolPosition};
+use pact_proto::model::{
+    Check, Entry, Finding, LineId, Scope, SessionId, Severity, SpoolEpoch, SpoolNumber, SpoolPosition,
+};
 use pact_proto::view::{self, Complaint, JournalStatus, NodeStatus, Style};
 
 use crate::{case, cases, programs};
@@ -204,6 +206,41 @@ fn status_is_what_is_checked_in() {
     let roles = ["pact-ops-ml-training".to_owned(), "pact-viewer-dev".to_owned()];
     text.push_str(&format!("\n{}", view::whoami("alice@example.org", "uid 1000 of node042", &roles)));
     cases::golden(&case("status.txt"), &text);
+}
+
+#[test]
+fn findings_are_what_is_checked_in() {
+    let finding = |check, place: &str, what: &str, fix: &str, severity| Finding {
+        check,
+        place: place.to_owned(),
+        what: what.to_owned(),
+        fix: fix.to_owned(),
+        severity,
+    };
+    let all = [
+        finding(Check::Jobs, "/usr/bin/at", "everybody may use at", "list the others in /etc/at.allow", Severity::Note),
+        finding(
+            Check::Sshd,
+            "/etc/ssh/sshd_config:12",
+            "AllowTcpForwarding is yes for all accounts that log in to pact, and sshd connects for them to any port",
+            "write `AllowTcpForwarding no` there",
+            Severity::Serious,
+        ),
+        finding(Check::Accounts, "eve\u{1b}[2J", "What\nis \"it\"?", "", Severity::Serious),
+    ];
+    let mut text = String::new();
+    for some in [&all[..], &all[..1], &all[1..], &all[1..2], &[]] {
+        text.push_str(&format!("{}\n", view::doctor(some, PLAIN)));
+    }
+    text.push_str(&view::doctor(&all[1..2], Style { columns: 40, ..PLAIN }));
+    for some in [&all[..], &[]] {
+        text.push_str(&format!("\n{}", view::json(&view::doctor_value(some))));
+        text.push_str(&format!("\n{}", view::yaml(&view::doctor_value(some))));
+    }
+    cases::golden(&case("doctor.txt"), &text);
+    let coloured = view::doctor(&all, Style { colour: true, ..PLAIN });
+    assert!(coloured.contains("\u{1b}[1mSerious\u{1b}[0m") && !coloured.contains("\u{1b}[2J"), "{coloured}");
+    assert_eq!(coloured.replace("\u{1b}[1m", "").replace("\u{1b}[0m", ""), view::doctor(&all, PLAIN));
 }
 
 /// Bytes of version 1 of the format, one entry a line in hexadecimal, and what they mean. They must be readable for
