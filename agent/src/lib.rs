@@ -11,6 +11,7 @@ pub mod doctor;
 mod door;
 mod hardware;
 mod host;
+mod injected;
 mod launcher;
 mod link;
 pub mod lint;

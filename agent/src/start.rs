@@ -26,12 +26,13 @@ use crate::own::{Account, OwnError};
 use crate::recording::{Key, RecordingError, Recordings};
 use crate::sandbox::SandboxError;
 use crate::sandbox::agent::Keeps;
+use crate::sandbox::probe;
 use crate::sandbox::sys::Single;
 use crate::serve::{self, ServeError};
 use crate::spool::{self, AppendError, Draft, Durability, Spool};
 use crate::uplink::keys::Keys;
 use crate::uplink::{Greeting, Uplink};
-use crate::{condition, launcher, sandbox, source, uplink};
+use crate::{condition, injected, launcher, sandbox, source, uplink};
 use pact_session::{Pace, Rate};
 
 /// Why an agent does not serve.
@@ -119,16 +120,17 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
     let ports = config.journal.iter().map(|journal| journal.endpoint.port()).collect();
     let keeps = Keeps { account, directories: &[&config.spool, &config.recordings], ports };
     sandbox::agent::confine(&keeps, Single::process()?)?;
-    serve_as_account(config, policy, whitelist, channel, given)
+    let holes = probe::of_agent();
+    serve_as_account(config, (policy, whitelist), channel, given, holes)
 }
 
 /// The rest of an agent's life: it has no more power than its account.
 fn serve_as_account(
     config: Config,
-    policy: Policy,
-    whitelist: Whitelist,
+    (policy, whitelist): (Policy, Whitelist),
     channel: OwnedFd,
     given: Given,
+    holes: Vec<String>,
 ) -> Result<(), AgentError> {
     let (key, rules) = (given.recordings_key, policy.recording().clone());
     let recordings = Recordings::open(config.node.clone(), config.recordings.clone(), key, rules)?;
@@ -144,7 +146,9 @@ fn serve_as_account(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let launcher = Launcher::new(channel)?;
-        let sandbox = launcher.self_test().await?;
+        let mut sandbox = launcher.self_test().await?;
+        sandbox.failures.extend(holes);
+        injected::ask(&launcher, &config.spool).await;
         let listener = UnixListener::from_std(given.socket)?;
         let Outside { authority, door, uplink, task, reports } =
             Outside::open(config.journal.zip(given.keys), given.door, &place, &spool)?;

@@ -77,7 +77,7 @@ pub(crate) fn confine(keeps: &Keeps<'_>, _alone: Single) -> Result<(), SandboxEr
 
 fn become_account(Account { uid, gid }: Account) -> io::Result<()> {
     // Before the ids, because only root may.
-    identity::keep_only(CapabilitySet::SETUID.union(CapabilitySet::SETGID))?;
+    identity::empty_bounding_set(CapabilitySet::empty())?;
     set_thread_groups(&[])?;
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)?;

@@ -74,7 +74,7 @@ pub(crate) fn keep_only(kept: CapabilitySet) -> io::Result<()> {
 }
 
 /// Removes all but `kept` from the bounding set; needs CAP_SETPCAP.
-fn empty_bounding_set(kept: CapabilitySet) -> io::Result<()> {
+pub(super) fn empty_bounding_set(kept: CapabilitySet) -> io::Result<()> {
     for bit in 0..64u32 {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         if kept.contains(capability) {

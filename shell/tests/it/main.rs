@@ -13,6 +13,7 @@ mod hostile;
 #[expect(dead_code, reason = "the terminal is for the control, which is one of the agent's tests")]
 #[path = "../../../agent/tests/it/hostile.rs"]
 mod hostile_program;
+mod inside;
 mod invocation;
 mod journal;
 mod keys;
