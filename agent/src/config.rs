@@ -42,6 +42,9 @@ pub struct Config {
     /// The group of the accounts that may connect at all.
     #[serde(default = "default_group")]
     pub socket_group: String,
+    /// Where `pact` is installed: the login shell of administrators. `doctor` looks at the accounts that have it.
+    #[serde(default = "default_shell")]
+    pub shell: PathBuf,
     /// The account that the agent is, once it has what only root can give it.
     #[serde(default = "default_user")]
     pub user: String,
@@ -127,7 +130,8 @@ impl Config {
             let (line, what) = pact_proto::toml::wrong(&text, &error);
             ConfigError::wrong(path, format!("line {line}: {what}"))
         })?;
-        let paths = [&config.socket, &config.spool, &config.recordings, &config.policy, &config.programs];
+        let paths =
+            [&config.socket, &config.shell, &config.spool, &config.recordings, &config.policy, &config.programs];
         for named in paths.into_iter().chain(&config.recordings_key) {
             if !named.is_absolute() {
                 return Err(ConfigError::wrong(path, format!("{} is not an absolute path", named.display())));
@@ -181,6 +185,10 @@ fn default_socket() -> PathBuf {
 
 fn default_group() -> String {
     "pact".to_owned()
+}
+
+fn default_shell() -> PathBuf {
+    "/usr/bin/pact".into()
 }
 
 fn default_user() -> String {

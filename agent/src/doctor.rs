@@ -12,10 +12,11 @@ mod sshd;
 mod sudo;
 mod tree;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pact_proto::model::{Check, Finding, Severity};
 
+use crate::config::Config;
 use accounts::Accounts;
 use tree::{Tree, Unreadable};
 
@@ -30,6 +31,18 @@ pub struct Examined {
     pub own: Vec<PathBuf>,
     /// The group whose members may connect to the agent.
     pub socket_group: String,
+}
+
+impl Examined {
+    /// Of the agent that runs this: `path` is where its configuration is.
+    pub(crate) fn of(config: &Config, path: &Path) -> Self {
+        let agent = std::env::current_exe().ok();
+        let journal = config.journal.iter().flat_map(|journal| [&journal.ca, &journal.certificate, &journal.key]);
+        let files = [&config.policy, &config.programs].into_iter().chain(&config.recordings_key).chain(journal);
+        let own = files.cloned().chain([path.to_owned()]).chain(agent);
+        let (root, socket_group) = (PathBuf::from("/"), config.socket_group.clone());
+        Self { root, shells: vec![config.shell.clone()], own: own.collect(), socket_group }
+    }
 }
 
 /// More findings than this help nobody.

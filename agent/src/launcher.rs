@@ -4,6 +4,7 @@
 //! agent goes, it ends every session and goes too; when it goes, the agent does.
 //! **Not here:** the way to it from the agent (`crate::link`).
 
+mod examining;
 mod selftest;
 
 use std::collections::BTreeMap;
@@ -18,19 +19,21 @@ use pact_proto::model::SessionId;
 use pact_proto::wire::host::launcher_reply::Kind as Reply;
 use pact_proto::wire::host::launcher_request::Kind as Request;
 use pact_proto::wire::host::{
-    EndSession, HostReady, KernelLog, LauncherFailed, LauncherReply, LauncherRequest, OpenSession,
+    EndSession, Examination, HostReady, KernelLog, LauncherFailed, LauncherReply, LauncherRequest, OpenSession,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
 
 use crate::config::Config;
+use crate::doctor::Examined;
 use crate::host;
 use crate::packet;
 use crate::sandbox::allowlist::AllowlistError;
 use crate::sandbox::cgroup::{SessionGroup, Tree};
 use crate::sandbox::sys::{self, Fork, Single};
 use crate::table::Table;
+use examining::Examining;
 
 /// How often groups that are not empty yet are tried again.
 const LATER: Duration = Duration::from_millis(100);
@@ -43,6 +46,7 @@ pub(crate) struct Settings {
     limits: Limits,
     hidden: Vec<PathBuf>,
     uids: RangeInclusive<u32>,
+    examined: Examined,
 }
 
 /// The launcher cannot be started.
@@ -57,15 +61,16 @@ pub enum LauncherError {
 }
 
 impl Settings {
-    /// `hidden` is what no session sees.
+    /// `hidden` is what no session sees; `examined` is what `doctor` looks at.
     pub(crate) fn new(
         config: &Config,
         whitelist: &Whitelist,
         limits: &Limits,
         hidden: Vec<PathBuf>,
+        examined: Examined,
     ) -> Result<Self, LauncherError> {
         let table = Table::new(whitelist)?;
-        Ok(Self { table, limits: limits.clone(), hidden, uids: config.sessions.uids.clone() })
+        Ok(Self { table, limits: limits.clone(), hidden, uids: config.sessions.uids.clone(), examined })
     }
 }
 
@@ -106,6 +111,8 @@ struct Launcher {
     /// Groups of sessions that are over and not empty yet, with the uids of what is in them.
     leaving: Vec<(SessionGroup, u32)>,
     next_uid: u32,
+    /// Those that look at how the node is set up.
+    examining: Vec<Examining>,
 }
 
 struct RunningHost {
@@ -126,7 +133,17 @@ impl Launcher {
         let width = settings.uids.end() - settings.uids.start() + 1;
         let next_uid = settings.uids.start() + u32::from_ne_bytes(random) % width;
         let tree = Tree::make(pid).map_err(|error| error.to_string());
-        Ok(Self { single, settings, agent, tree, hosts: BTreeMap::new(), next_host: 0, leaving: Vec::new(), next_uid })
+        Ok(Self {
+            single,
+            settings,
+            agent,
+            tree,
+            hosts: BTreeMap::new(),
+            next_host: 0,
+            leaving: Vec::new(),
+            next_uid,
+            examining: Vec::new(),
+        })
     }
 
     fn serve(mut self) -> io::Result<()> {
@@ -154,6 +171,11 @@ impl Launcher {
                     let log: Vec<OwnedFd> = kernel_log().into_iter().collect();
                     self.send(Reply::KernelLog(KernelLog {}), &log)?;
                 }
+                Some((LauncherRequest { kind: Some(Request::Examine(_)) }, _)) => {
+                    // One that cannot begin now is as one too many.
+                    let findings: Vec<OwnedFd> = self.examine().ok().flatten().into_iter().collect();
+                    self.send(Reply::Examination(Examination {}), &findings)?;
+                }
                 Some((LauncherRequest { kind: None }, _)) => return Err(packet::unexpected("an empty request")),
                 None => return Ok(()),
             }
@@ -164,7 +186,11 @@ impl Launcher {
     fn wait(&self) -> io::Result<bool> {
         let mut watched = vec![PollFd::new(&self.agent, PollFlags::IN)];
         watched.extend(self.hosts.values().map(|host| PollFd::new(&host.handle, PollFlags::IN)));
-        let timeout = (!self.leaving.is_empty()).then(|| Timespec::try_from(LATER)).transpose();
+        watched.extend(self.examining.iter().map(Examining::watched));
+        let later = (!self.leaving.is_empty()).then_some(LATER);
+        // One that does not die of SIGKILL is asked again and again, and not without a pause.
+        let late = self.examining.iter().map(|examining| examining.left().max(LATER)).min();
+        let timeout = later.into_iter().chain(late).min().map(Timespec::try_from).transpose();
         match poll(&mut watched, timeout.map_err(io::Error::other)?.as_ref()) {
             Ok(_) => Ok(!watched[0].revents().is_empty()),
             Err(rustix::io::Errno::INTR) => Ok(false),
@@ -182,6 +208,7 @@ impl Launcher {
             self.leaving.push((host.group, host.uid));
         }
         self.leaving.retain(|(group, _)| !group.remove());
+        self.reap_examining();
     }
 
     fn open_session(&mut self, asked: &OpenSession) -> io::Result<()> {

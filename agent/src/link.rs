@@ -17,8 +17,8 @@ use pact_proto::wire::host::launcher_reply::Kind as Reply;
 use pact_proto::wire::host::launcher_request::Kind as Asked;
 use pact_proto::wire::host::stage_end::End;
 use pact_proto::wire::host::{
-    Deliver, Delivery, EndSession, Expand, HostReply, HostRequest, KernelLog, LauncherReply, LauncherRequest, List,
-    Met, OpenSession, SelfTest, StageEnd, Start,
+    Deliver, Delivery, EndSession, Examination, Examine, Expand, HostReply, HostRequest, KernelLog, LauncherReply,
+    LauncherRequest, List, Met, OpenSession, SelfTest, StageEnd, Start,
 };
 use prost::Message;
 use tokio::io::Interest;
@@ -90,6 +90,7 @@ enum Request {
     End(SessionId),
     Test(oneshot::Sender<Report>),
     KernelLog(oneshot::Sender<Option<OwnedFd>>),
+    Examine(oneshot::Sender<Option<OwnedFd>>),
 }
 
 /// The way to the launcher. Clones share it.
@@ -106,7 +107,7 @@ impl Launcher {
         let (requests, asked) = mpsc::channel(PLACES);
         let (tell, gone) = watch::channel(false);
         tokio::spawn(async move {
-            Dispatch { packets, hosts: BTreeMap::new(), test: None, logs: VecDeque::new() }.run(asked).await;
+            Dispatch::new(packets).run(asked).await;
             // Whoever waits for the launcher's end is told; nobody may be waiting.
             let _nobody = tell.send(true);
         });
@@ -140,6 +141,13 @@ impl Launcher {
         answered.await.ok().flatten()
     }
 
+    /// Has somebody look at how the node is set up; answers a pipe on which `Findings` come, unless too many look.
+    pub(crate) async fn examine(&self) -> Option<OwnedFd> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request::Examine(answer)).await.ok()?;
+        answered.await.ok().flatten()
+    }
+
     /// Returns when the launcher has ended.
     pub(crate) async fn died(&self) -> LinkError {
         // The sender goes away only after it has told.
@@ -153,12 +161,18 @@ impl Launcher {
 struct Dispatch {
     packets: Packets,
     hosts: BTreeMap<SessionId, HostAnswer>,
-    test: Option<oneshot::Sender<Report>>,
+    tests: VecDeque<oneshot::Sender<Report>>,
     /// Answered in the order in which they were asked.
     logs: VecDeque<oneshot::Sender<Option<OwnedFd>>>,
+    examinations: VecDeque<oneshot::Sender<Option<OwnedFd>>>,
 }
 
 impl Dispatch {
+    fn new(packets: Packets) -> Self {
+        let (tests, logs, examinations) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        Self { packets, hosts: BTreeMap::new(), tests, logs, examinations }
+    }
+
     async fn run(mut self, mut asked: mpsc::Receiver<Request>) {
         loop {
             let went_on = tokio::select! {
@@ -186,12 +200,16 @@ impl Dispatch {
             }
             Request::End(session) => Asked::EndSession(EndSession { session_id: session.as_bytes().to_vec() }),
             Request::Test(answer) => {
-                self.test = Some(answer);
+                self.tests.push_back(answer);
                 Asked::SelfTest(SelfTest {})
             }
             Request::KernelLog(answer) => {
                 self.logs.push_back(answer);
                 Asked::KernelLog(KernelLog {})
+            }
+            Request::Examine(answer) => {
+                self.examinations.push_back(answer);
+                Asked::Examine(Examine {})
             }
         };
         self.packets.send(&LauncherRequest { kind: Some(kind) }).await
@@ -213,11 +231,15 @@ impl Dispatch {
             }
             Reply::SelfTest(report) => {
                 let report = Report { layers: report.layers, failures: report.failures, degraded: report.degraded };
-                drop(self.test.take().map(|answer| answer.send(report)));
+                drop(self.tests.pop_front().map(|answer| answer.send(report)));
             }
             Reply::KernelLog(KernelLog {}) => {
                 let log = descriptors.into_iter().next();
                 drop(self.logs.pop_front().map(|answer| answer.send(log)));
+            }
+            Reply::Examination(Examination {}) => {
+                let findings = descriptors.into_iter().next();
+                drop(self.examinations.pop_front().map(|answer| answer.send(findings)));
             }
         }
         Ok(())

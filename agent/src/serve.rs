@@ -20,7 +20,7 @@ use pact_proto::wire::v1::{ClientMessage, ServerMessage};
 use pact_session::OpenSessions;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -32,6 +32,8 @@ use crate::session;
 const LARGEST_MESSAGE: usize = 64 * 1024;
 /// The schemas of a session's programs go out in one message.
 const LARGEST_ANSWER: usize = 16 << 20;
+/// So many are accepted that nobody has looked at yet.
+const MOST_UNSEEN: usize = 64;
 /// How long accepting rests when it fails.
 const AGAIN: Duration = Duration::from_millis(100);
 /// Of one connection. `pact` opens one; more are refused by HTTP/2 itself.
@@ -129,18 +131,21 @@ fn knock(socket: &Path) -> rustix::io::Result<()> {
     connect(end, &SocketAddrUnix::new(socket)?)
 }
 
-/// Serves for ever. A caller that cannot be accepted now is accepted later: the queue of the socket holds it.
+/// Serves for ever. A caller that cannot be accepted now is accepted later: the queue of the socket holds it. It holds those
+/// too who come faster than they are looked at: each that is accepted costs a descriptor.
 pub(crate) async fn serve(node: Arc<Node>, listener: UnixListener) -> Infallible {
+    let places = Arc::new(Semaphore::new(MOST_UNSEEN));
     loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { continue };
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(connection(Arc::clone(&node), stream))),
+            Ok((stream, _)) => drop(tokio::spawn(connection(Arc::clone(&node), stream, place))),
             // Out of descriptors, most likely: those that are open end some day.
             Err(_) => tokio::time::sleep(AGAIN).await,
         }
     }
 }
 
-async fn connection(node: Arc<Node>, stream: UnixStream) {
+async fn connection(node: Arc<Node>, stream: UnixStream, place: OwnedSemaphorePermit) {
     // Where the kernel does not say who it is, it is nobody.
     let Ok(credentials) = stream.peer_cred() else { return };
     let limits = node.policy.limits();
@@ -148,6 +153,7 @@ async fn connection(node: Arc<Node>, stream: UnixStream) {
     // Room for as many that are being refused as are open. More are closed without a word: who makes so many does
     // not listen. Before the account is looked up: while a directory service does not answer, callers pile up.
     let Ok(_seat) = node.connections.enter(&Who::Account(credentials.uid()), of_user, on_node) else { return };
+    drop(place);
     let caller = Caller::of(credentials).await;
     talk(&node, stream, caller, OpenSessions::default(), Some(PING)).await;
 }

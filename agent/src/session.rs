@@ -8,6 +8,7 @@ mod answer;
 mod asked;
 mod attended;
 mod completion;
+mod examined;
 mod expansion;
 mod held;
 mod idle;

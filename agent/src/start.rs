@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::config::{Config, ConfigError, Journal};
+use crate::doctor::Examined;
 use crate::door::{self, Door};
 use crate::link::{Launcher, LinkError};
 use crate::node::{Node, Seats};
@@ -114,7 +115,8 @@ pub fn run(config: &Path) -> Result<(), AgentError> {
     let policy = source::policy(&config.policy)?;
     let whitelist = source::whitelist(&config.programs)?;
     let hidden = hidden(&config, config_path);
-    let channel = launcher::start(launcher::Settings::new(&config, &whitelist, policy.limits(), hidden)?)?;
+    let examined = Examined::of(&config, config_path);
+    let channel = launcher::start(launcher::Settings::new(&config, &whitelist, policy.limits(), hidden, examined)?)?;
     let account = Account::find(&config.user, &config.sessions.uids)?;
     let given = Given::take(&config, account)?;
     let ports = config.journal.iter().map(|journal| journal.endpoint.port()).collect();

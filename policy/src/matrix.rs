@@ -22,6 +22,7 @@ const ROWS: &[(&str, &[Standing])] = &[
     ("cap", EVERYBODY),
     ("cluster", PERSONS),
     ("completions", EVERYBODY),
+    ("doctor", KEEPERS),
     ("exec", PERSONS),
     ("exit", ANYBODY),
     ("health", PERSONS),
@@ -34,6 +35,9 @@ const ROWS: &[(&str, &[Standing])] = &[
     ("watch", EVERYBODY),
     ("whoami", EVERYBODY),
 ];
+
+/// Who can mend a node: what is wrong with it is not for others.
+const KEEPERS: &[Standing] = &[Standing::PlatformAdmin, Standing::Ops, Standing::Root];
 
 /// Root of a node is no person, and has no way to others.
 const PERSONS: &[Standing] =

@@ -7,6 +7,7 @@
 mod cap;
 mod cluster;
 mod completions;
+mod doctor;
 mod exec;
 mod exit;
 mod health;
@@ -24,6 +25,7 @@ mod whoami;
 pub use cap::CapArguments;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub use completions::{CompletionsArguments, Shell};
+pub use doctor::DoctorArguments;
 pub use exec::ExecArguments;
 pub use help::HelpArguments;
 pub use log::{LogArguments, Show, is_of};
@@ -42,6 +44,8 @@ pub enum Command {
     Log(LogArguments),
     /// `cap`
     Cap(CapArguments),
+    /// `doctor`
+    Doctor(DoctorArguments),
     /// `status`
     Status(StatusArguments),
     /// `exec`
@@ -76,6 +80,7 @@ impl Command {
             Self::Log(LogArguments { show: Some(Show::Play { .. }), .. }) => false,
             Self::Log(_)
             | Self::Cap(_)
+            | Self::Doctor(_)
             | Self::Help(_)
             | Self::Policy(_)
             | Self::Cluster
@@ -96,6 +101,7 @@ impl Command {
         match self {
             Self::Log(_) => "log",
             Self::Cap(_) => "cap",
+            Self::Doctor(_) => "doctor",
             Self::Status(_) => "status",
             Self::Exec(_) => "exec",
             Self::Shell(_) => "shell",
@@ -148,6 +154,7 @@ pub const TABLE: &[Descriptor] = &[
     cap::DESCRIPTOR,
     cluster::DESCRIPTOR,
     completions::DESCRIPTOR,
+    doctor::DESCRIPTOR,
     exec::DESCRIPTOR,
     exit::DESCRIPTOR,
     health::DESCRIPTOR,

@@ -45,7 +45,10 @@ pub(crate) fn confine(ports: &[u16]) -> Result<(), ConfineError> {
     let network = close_files(ports)?;
     // Last, because it refuses the calls that the layers before it are made with.
     let program = filter::program(network).map_err(ConfineError::Filter)?;
-    seccompiler::apply_filter(&program).map_err(ConfineError::Seccomp)
+    seccompiler::apply_filter(&program).map_err(ConfineError::Seccomp)?;
+    #[cfg(feature = "failpoints")]
+    crate::injected::try_everything();
+    Ok(())
 }
 
 /// What is left of the network.

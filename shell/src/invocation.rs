@@ -9,7 +9,9 @@ mod options;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use pact_proto::command::{self, CapArguments, Command, ExecArguments, HelpArguments, ShellArguments, StatusArguments};
+use pact_proto::command::{
+    self, CapArguments, Command, DoctorArguments, ExecArguments, HelpArguments, ShellArguments, StatusArguments,
+};
 use pact_proto::grammar::{Head, Parsed, parse_words};
 use pact_proto::model::NodeName;
 use pact_proto::view::{self, Style, escape, near};
@@ -184,9 +186,9 @@ fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
             Remote::Exec(asked.clone(), line)
         }
         // There it is the node's own.
-        Command::Status(StatusArguments { node: Some(node), .. }) | Command::Cap(CapArguments { node: Some(node) }) => {
-            Remote::Line(node.clone(), vec![words[0].clone()])
-        }
+        Command::Status(StatusArguments { node: Some(node), .. })
+        | Command::Cap(CapArguments { node: Some(node) })
+        | Command::Doctor(DoctorArguments { node: Some(node) }) => Remote::Line(node.clone(), vec![words[0].clone()]),
         Command::Status(StatusArguments { vcluster: Some(_), .. })
         | Command::Cluster
         | Command::Health
@@ -194,6 +196,7 @@ fn way(words: &[Vec<u8>]) -> Result<Way, Unusable> {
         Command::Completions(asked) => return Ok(Way::Here(asked.shell)),
         Command::Status(StatusArguments { node: None, vcluster: None })
         | Command::Cap(CapArguments { node: None })
+        | Command::Doctor(DoctorArguments { node: None })
         | Command::Log(_)
         | Command::Policy(_)
         | Command::Watch(_)
@@ -227,6 +230,7 @@ fn asked_help(parsed: &Parsed) -> Option<&HelpArguments> {
             | Command::Exec(_)
             | Command::Status(_)
             | Command::Cap(_)
+            | Command::Doctor(_)
             | Command::Log(_)
             | Command::Watch(_)
             | Command::Completions(_)

@@ -9,6 +9,8 @@ mod confine;
 mod cut;
 mod engine;
 mod error;
+#[cfg(feature = "failpoints")]
+mod injected;
 mod invocation;
 mod output;
 mod remote;

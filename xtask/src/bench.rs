@@ -5,6 +5,8 @@
 //! machines.
 
 mod appends;
+mod costs;
+mod crowd;
 mod delay;
 mod figure;
 mod keys;
@@ -43,6 +45,7 @@ pub(crate) fn run(json: Option<&Path>) -> Result<()> {
     say("xtask: building pact and pact-agent as they are released");
     let built = Build::Release.make()?;
     cargo(&["build", "--release", "--package", "pact-journal", "--example", "appends"])?;
+    cargo(&["build", "--release", "--package", "pact-shell", "--example", "costs"])?;
     interrupt.check()?;
     let machine = Machine::look()?;
     let figures = measure(&built, &interrupt)?;
@@ -67,6 +70,10 @@ fn measure(built: &Path, interrupt: &Interrupt) -> Result<Vec<Figure>> {
     drop(node);
     say(format!("xtask: a node with {} programs: keystrokes", keys::NAMES));
     figures.push(keys::measure(built, interrupt)?);
+    say("xtask: schemas and filters");
+    figures.extend(costs::measure(&built.join("examples/costs"))?);
+    say("xtask: prompts beside a crowd");
+    figures.push(crowd::measure(built, interrupt)?);
     say("xtask: a workstation, a node and sshd on loopback");
     figures.extend(remote::measure(built, interrupt)?);
     say("xtask: terminals, from far away");

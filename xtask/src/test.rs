@@ -10,7 +10,7 @@ use crate::say::say;
 
 /// Some tests stop the agent or the journal at a named point. It is the whole build that has the features, so that the
 /// agent that the tests start is built once and not again without them.
-pub(crate) const FAILPOINTS: &str = "pact-agent/failpoints,pact-journal/failpoints";
+pub(crate) const FAILPOINTS: &str = "pact-agent/failpoints,pact-journal/failpoints,pact-shell/failpoints";
 
 /// `[--no-install] [NAME…]`
 pub(crate) fn run(args: &[&str]) -> Result<()> {

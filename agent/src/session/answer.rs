@@ -15,16 +15,16 @@ use pact_proto::command::{Command, HelpArguments, LogArguments, PolicyArguments,
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::CommandStage;
 use pact_proto::model::entry::{Body, Credential};
-use pact_proto::model::{Entry, LineId};
+use pact_proto::model::{Entry, LineId, Severity};
 use pact_proto::view::{self, Capabilities, Format, Style};
 use pact_session::Size;
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use super::asked::{Asked, Asker, Away, Said};
 use super::played::Wanted;
 use super::shown::One;
-use super::{Refusal, Session};
+use super::{Refusal, Session, examined};
 use crate::spool::Spool;
 use crate::{condition, hardware};
 
@@ -62,8 +62,8 @@ enum Source {
     Recording(Box<Wanted>),
     /// What people miss.
     Suggestions(Box<Suggestions>, Format),
-    /// The kernel's, which is given time.
-    Kernel(JoinHandle<Result<Vec<u8>, JoinError>>),
+    /// What others find out, who give up in time: a text and its code, or why there is none.
+    Found(JoinHandle<Result<(Vec<u8>, ExitCode), String>>),
 }
 
 impl Answer {
@@ -141,16 +141,13 @@ impl Answer {
         }
         match &mut self.source {
             Source::Text(_) => self.cut(),
-            Source::Kernel(reading) => {
-                let told = timeout(KERNEL, reading).await;
-                let (source, code) = match told {
-                    Ok(Ok(Ok(text))) => (Source::Text(text), self.code),
-                    Ok(Ok(Err(_)) | Err(_)) | Err(_) => {
-                        self.stderr.push_str("pact: cap: the kernel does not answer about its devices\n");
-                        (Source::Text(Vec::new()), ExitCode::General.number())
-                    }
-                };
-                (self.source, self.code) = (source, code);
+            Source::Found(finding) => {
+                let found = finding.await.unwrap_or_else(|_| Err("whoever looked is gone".to_owned()));
+                let (text, code) = found.unwrap_or_else(|why| {
+                    self.stderr.push_str(&format!("pact: {why}\n"));
+                    (Vec::new(), ExitCode::General)
+                });
+                (self.source, self.code) = (Source::Text(text), code.number());
                 self.cut()
             }
             Source::One(one) => {
@@ -245,6 +242,7 @@ impl Session<'_> {
                 Answer::text(self.format.whole(|| view::status(&status, style), || view::status_value(&status)))
             }
             Command::Cap(_) => self.cap(style),
+            Command::Doctor(_) => self.doctor(style),
             Command::Policy(PolicyArguments { asked }) => self.policy(asked, style),
             Command::Whoami => self.whoami(),
             Command::Help(arguments) => self.help(arguments, style),
@@ -261,20 +259,33 @@ impl Session<'_> {
     }
 
     fn cap(&self, style: Style) -> Answer {
-        let Some(place) = Reading::begin() else {
-            return Answer::failed(ExitCode::General, "cap: the kernel does not answer about its devices");
-        };
+        let silent = "cap: the kernel does not answer about its devices";
+        let Some(place) = Reading::begin() else { return Answer::failed(ExitCode::General, silent) };
         let (node, layers) = (self.node.place.node.to_string(), self.node.sandbox.layers.clone());
         let format = self.format;
         let launcher = self.node.launcher.clone();
-        Answer::of(Source::Kernel(tokio::spawn(async move {
+        Answer::of(Source::Found(tokio::spawn(async move {
             let log = launcher.kernel_log().await.map(File::from);
             let reading = spawn_blocking(move || {
                 let found = Capabilities { node, layers, ..hardware::read(Path::new("/"), log) };
                 drop(place);
                 format.whole(|| view::cap(&found, style), || view::cap_value(&found)).into_bytes()
             });
-            reading.await
+            match timeout(KERNEL, reading).await {
+                Ok(Ok(text)) => Ok((text, ExitCode::Success)),
+                Ok(Err(_)) | Err(_) => Err(silent.to_owned()),
+            }
+        })))
+    }
+
+    fn doctor(&self, style: Style) -> Answer {
+        let (launcher, format) = (self.node.launcher.clone(), self.format);
+        Answer::of(Source::Found(tokio::spawn(async move {
+            let found = examined::examine(&launcher).await?;
+            let is_serious = found.iter().any(|finding| finding.severity == Severity::Serious);
+            let code = if is_serious { ExitCode::General } else { ExitCode::Success };
+            let text = format.whole(|| view::doctor(&found, style), || view::doctor_value(&found));
+            Ok((text.into_bytes(), code))
         })))
     }
 

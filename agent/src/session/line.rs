@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use pact_policy::{Judged, Permitted, PlannedStage, judge};
-use pact_proto::command::{CapArguments, Command, StatusArguments};
+use pact_proto::command::{CapArguments, Command, DoctorArguments, StatusArguments};
 use pact_proto::exit::ExitCode;
 use pact_proto::grammar::{self, Expanded, ExpandedHead, Line, Parsed};
 use pact_proto::model::entry::{Body, LineOutcome};
@@ -237,12 +237,16 @@ fn elsewhere(command: &Command, here: &NodeName) -> Option<String> {
         Command::Status(StatusArguments { vcluster: Some(vcluster), .. }) => {
             Some(format!("{name}: the journal knows the nodes of {vcluster}, and is not asked from a node"))
         }
+        Command::Doctor(DoctorArguments { node: Some(node) }) if node != here => {
+            Some(format!("{name}: this is {here}, and from here there is no way to {node}"))
+        }
         Command::Completions(_) => Some(format!("{name}: it is for the shell of a workstation")),
         Command::Cluster | Command::Health | Command::Revoke(_) => {
             Some(format!("{name}: the journal answers it, and is not asked from a node"))
         }
         Command::Status(_)
         | Command::Cap(_)
+        | Command::Doctor(_)
         | Command::Log(_)
         | Command::Policy(_)
         | Command::Watch(_)

@@ -143,6 +143,7 @@ impl Session<'_> {
                 asked: PolicyQuestion::Explain { .. } | PolicyQuestion::Suggestions,
             })
             | Command::Cap(_)
+            | Command::Doctor(_)
             | Command::Completions(_)
             | Command::Exec(_)
             | Command::Shell(_) => {

@@ -104,6 +104,10 @@ impl Session<'_> {
                 let hint = "`cap NODE` from a workstation";
                 Err(Refusal::new(line, ExitCode::General, "cap: of which node?", hint))
             }
+            Command::Doctor(_) => {
+                let hint = "`doctor NODE` from a workstation";
+                Err(Refusal::new(line, ExitCode::General, "doctor: of which node?", hint))
+            }
             Command::Policy(PolicyArguments { asked: PolicyQuestion::Matrix }) => Ok(permitted),
             Command::Policy(_) => {
                 let hint = "`pact exec NODE -- policy explain LINE`: lines are judged by the node that they are for";

@@ -3,7 +3,7 @@
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LauncherRequest {
-    #[prost(oneof = "launcher_request::Kind", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "launcher_request::Kind", tags = "1, 2, 3, 4, 5")]
     pub kind: ::core::option::Option<launcher_request::Kind>,
 }
 /// Nested message and enum types in `LauncherRequest`.
@@ -23,12 +23,15 @@ pub mod launcher_request {
         /// Open the kernel's log for reading. Answered by KernelLog.
         #[prost(message, tag = "4")]
         KernelLog(super::KernelLog),
+        /// Look at how this node is set up. Answered by Examination.
+        #[prost(message, tag = "5")]
+        Examine(super::Examine),
     }
 }
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LauncherReply {
-    #[prost(oneof = "launcher_reply::Kind", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "launcher_reply::Kind", tags = "1, 2, 3, 4, 5")]
     pub kind: ::core::option::Option<launcher_reply::Kind>,
 }
 /// Nested message and enum types in `LauncherReply`.
@@ -45,6 +48,9 @@ pub mod launcher_reply {
         /// With one descriptor, unless the kernel refuses.
         #[prost(message, tag = "4")]
         KernelLog(super::KernelLog),
+        /// With one descriptor, a pipe from which `Findings` are read to its end; without it, too many look already.
+        #[prost(message, tag = "5")]
+        Examination(super::Examination),
     }
 }
 #[allow(clippy::all)]
@@ -83,6 +89,36 @@ pub struct SelfTest {}
 #[allow(clippy::all)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KernelLog {}
+#[allow(clippy::all)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Examine {}
+#[allow(clippy::all)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Examination {}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Findings {
+    #[prost(message, repeated, tag = "1")]
+    pub findings: ::prost::alloc::vec::Vec<Finding>,
+    /// Nothing was cut off.
+    #[prost(bool, tag = "2")]
+    pub complete: bool,
+}
+#[allow(clippy::all)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Finding {
+    /// As its name is written for programs.
+    #[prost(string, tag = "1")]
+    pub check: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub place: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub what: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub fix: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub severity: ::prost::alloc::string::String,
+}
 #[allow(clippy::all)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SelfTestReport {

@@ -1,6 +1,9 @@
 //! Code that somebody else runs in pact's own processes gains nothing: neither in the agent, nor in `pact`.
 
-use crate::node::{Account, Node};
+use std::process::Stdio;
+
+use crate::node::{Account, Node, Said};
+use crate::seat::Seat;
 
 /// The account that a node's agent is.
 const AGENT: &str = "61010";
@@ -44,4 +47,20 @@ names by no program: refused: "bash" is not on the whitelist of this node
 names where nobody reads: got
 "#;
     assert_eq!(said, expected);
+}
+
+/// By every way in: one line, lines of a script, a prompt.
+#[test]
+fn code_in_pact_opens_and_starts_nothing() {
+    let node = Node::start();
+    let inject = ("PACT_FAILPOINT", "injected");
+    let by_line = node.pact(Account::Alice, &["-c", "status"]).env(inject.0, inject.1).output().unwrap();
+    let by_script = node.pact(Account::Alice, &[]).env(inject.0, inject.1).stdin(Stdio::null()).output().unwrap();
+    for said in [by_line, by_script].map(Said::from) {
+        assert_eq!((said.stdout.as_str(), said.code), ("15 tries\n", Some(0)), "{said:?}");
+    }
+    let mut command = node.pact_on_terminal(Account::Alice, &[]);
+    let mut seat = Seat::open(command.env(inject.0, inject.1));
+    seat.shows("15 tries");
+    assert!(!seat.screen().contains(": "), "{}", seat.screen());
 }

@@ -4,7 +4,11 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use crate::node::{Account, Node, until};
 use crate::records::programs;
@@ -122,6 +126,30 @@ const HOSTILE: [&str; 5] = [
     "cat /dev/urandom",
 ];
 
+/// Frames that are none, on one connection after another; how many connections there were.
+fn malformed(node: &Node, seed: u64, over: &Arc<AtomicBool>) -> JoinHandle<u64> {
+    let socket = format!("/proc/{}/root/run/pact/agent.sock", node.agent_pid());
+    let over = Arc::clone(over);
+    let mut state = seed;
+    let mut next = move || {
+        // A linear congruence is random enough to be no frame.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()
+    };
+    std::thread::spawn(move || {
+        let mut connections = 0;
+        while !over.load(Ordering::Relaxed) {
+            let Ok(mut stream) = UnixStream::connect(&socket) else { break };
+            connections += 1;
+            let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+            said.extend((0..512).flat_map(|_| next()));
+            // It hangs up when it has had enough.
+            let _enough = stream.write_all(&said);
+        }
+        connections
+    })
+}
+
 /// Whoever works beside them goes on working; when they are gone, nothing of them is left.
 #[test]
 fn aggressors_at_once() {
@@ -142,6 +170,8 @@ fn aggressors_at_once() {
         child
     };
     hostile.extend((0..10).map(|_| flood()));
+    let over = Arc::new(AtomicBool::new(false));
+    let malformed: Vec<_> = (0..4).map(|seed| malformed(&node, seed, &over)).collect();
     until("all of them to be at work", || programs(node.agent_pid(), "do\0").len() >= 32);
     for _ in 0..5 {
         for seat in &mut honest {
@@ -151,6 +181,10 @@ fn aggressors_at_once() {
     for mut child in hostile {
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+    over.store(true, Ordering::Relaxed);
+    for thread in malformed {
+        assert!(thread.join().unwrap() > 0, "nothing malformed was sent");
     }
     until("nothing of them to be left", || {
         programs(node.agent_pid(), "").iter().all(|name| !name.starts_with("do\0") && !name.starts_with("cat\0"))

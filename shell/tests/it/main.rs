@@ -19,6 +19,7 @@ mod journal;
 mod keys;
 mod limits;
 mod lines;
+mod login;
 mod node;
 mod prompt;
 mod recordings;

@@ -10,6 +10,9 @@ pub(super) enum Unit {
     /// Of time.
     #[serde(rename = "ms")]
     Milliseconds,
+    /// Of time, a thousandth of that.
+    #[serde(rename = "µs")]
+    Microseconds,
     /// Of memory.
     #[serde(rename = "MiB")]
     Mebibytes,
@@ -97,6 +100,7 @@ impl Figure {
         let more = self.ours.median - self.peer.median;
         let unit = match self.unit {
             Unit::Milliseconds => "ms",
+            Unit::Microseconds => "µs",
             Unit::Mebibytes => "MiB",
             Unit::Kibibytes => "KiB",
             Unit::Percent => "%",

@@ -62,9 +62,13 @@ fn with(example: &str, more: &str) -> Result<String> {
 /// The configuration with its files in this directory.
 fn moved(configuration: &str, place: &Path) -> Result<String> {
     let mut document = read(configuration)?;
-    for (key, name) in
-        [("spool", "spool"), ("recordings", "recordings"), ("policy", "etc/policy.toml"), ("programs", "etc/programs")]
-    {
+    for (key, name) in [
+        ("shell", "bin/pact"),
+        ("spool", "spool"),
+        ("recordings", "recordings"),
+        ("policy", "etc/policy.toml"),
+        ("programs", "etc/programs"),
+    ] {
         document[key] = value(place.join(name).to_string_lossy().into_owned());
     }
     Ok(document.to_string())
