@@ -35,6 +35,7 @@ const RULES: [Rule; 3] = [
             ("agent/src/host", "it makes the stages"),
             ("agent/src/sandbox", "it has the calls that launcher and host make"),
             ("shell/src/remote/pager.rs", "its user's own pager at a workstation, before pact is confined"),
+            ("shell/src/injected.rs", "it tries, where it must not be possible; it is in no release"),
             ("xtask/src", "automation starts programs; it does not ship"),
         ],
         fix: "only agent/src/launcher and agent/src/host start processes: ask the launcher",
