@@ -8,6 +8,7 @@
 mod accounts;
 mod files;
 mod jobs;
+mod pam;
 mod sshd;
 mod sudo;
 mod tree;
@@ -59,6 +60,7 @@ pub fn examine(place: &Examined) -> Vec<Finding> {
     let accounts = Accounts::read(&tree, place, &mut findings);
     sshd::examine(&tree, &accounts, &mut findings);
     accounts::examine(&tree, place, &accounts, &mut findings);
+    pam::examine(&tree, &mut findings);
     jobs::examine(&tree, &accounts, &mut findings);
     sudo::examine(&tree, &accounts, &mut findings);
     files::examine(&tree, place, &mut findings);

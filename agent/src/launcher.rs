@@ -35,6 +35,8 @@ use crate::sandbox::sys::{self, Fork, Single};
 use crate::table::Table;
 use examining::Examining;
 
+/// Hosts beyond the sessions of a node.
+const SPARE: usize = 32;
 /// How often groups that are not empty yet are tried again.
 const LATER: Duration = Duration::from_millis(100);
 /// What does not die in this time when the agent goes is left to the next one.
@@ -113,6 +115,8 @@ struct Launcher {
     next_uid: u32,
     /// Those that look at how the node is set up.
     examining: Vec<Examining>,
+    /// Becomes readable when the agent has ended, whoever may hold its end of the connection.
+    agent_process: OwnedFd,
 }
 
 struct RunningHost {
@@ -126,6 +130,10 @@ struct RunningHost {
 
 impl Launcher {
     fn new(single: Single, settings: Settings, agent_pid: Pid, agent: OwnedFd) -> io::Result<Self> {
+        let agent_process = pidfd_open(agent_pid, PidfdFlags::empty())?;
+        if rustix::process::getppid() != Some(agent_pid) {
+            return Err(io::Error::other("the agent is gone"));
+        }
         let pid = agent_pid.as_raw_nonzero().get().unsigned_abs();
         // Begins anywhere in the range, so that an agent that is started again does not use the same uids again.
         let mut random = [0; 4];
@@ -143,6 +151,7 @@ impl Launcher {
             leaving: Vec::new(),
             next_uid,
             examining: Vec::new(),
+            agent_process,
         })
     }
 
@@ -184,7 +193,8 @@ impl Launcher {
 
     /// Waits until something happens; answers whether the agent has sent something.
     fn wait(&self) -> io::Result<bool> {
-        let mut watched = vec![PollFd::new(&self.agent, PollFlags::IN)];
+        let mut watched =
+            vec![PollFd::new(&self.agent, PollFlags::IN), PollFd::new(&self.agent_process, PollFlags::IN)];
         watched.extend(self.hosts.values().map(|host| PollFd::new(&host.handle, PollFlags::IN)));
         watched.extend(self.examining.iter().map(Examining::watched));
         let later = (!self.leaving.is_empty()).then_some(LATER);
@@ -192,6 +202,7 @@ impl Launcher {
         let late = self.examining.iter().map(|examining| examining.left().max(LATER)).min();
         let timeout = later.into_iter().chain(late).min().map(Timespec::try_from).transpose();
         match poll(&mut watched, timeout.map_err(io::Error::other)?.as_ref()) {
+            Ok(_) if !watched[1].revents().is_empty() => Err(io::Error::other("the agent is gone")),
             Ok(_) => Ok(!watched[0].revents().is_empty()),
             Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
@@ -231,6 +242,9 @@ impl Launcher {
     /// Forks a host for a session; answers its uid and the agent's end of the way to it.
     fn host(&mut self, session: &[u8]) -> Result<(u32, OwnedFd), String> {
         let session = SessionId::from_slice(session).ok_or("a session has 16 bytes")?;
+        if self.hosts.len() >= self.most_hosts() {
+            return Err("too many sessions have programs on this node".to_owned());
+        }
         let (number, uid) = (self.next_host, self.fresh_uid()?);
         self.next_host += 1;
         let (setup, ours) = self.setup(&format!("{}-{number}", name(session)), uid)?;
@@ -239,6 +253,11 @@ impl Launcher {
         let (pid, handle) = spawn(&self.settings.table, setup, (&self.agent, &ours)).map_err(text)?;
         self.hosts.insert(number, RunningHost { session, pid, handle, uid, group });
         Ok((uid, ours))
+    }
+
+    /// The agent counts sessions; this is for one that does not. Some hosts are given up, and others take their place.
+    fn most_hosts(&self) -> usize {
+        usize::try_from(self.settings.limits.sessions_per_node).unwrap_or(usize::MAX).saturating_add(SPARE)
     }
 
     /// What a host gets, and the agent's end of the way to it.

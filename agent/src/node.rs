@@ -1,11 +1,13 @@
 //! What all sessions of a node share.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use pact_policy::authority::Authority;
 use pact_policy::{Place, Policy, Whitelist};
+
+use tokio::sync::Semaphore;
 
 use crate::link::{Launcher, Report};
 use crate::peer::Who;
@@ -38,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) since: Instant,
     /// Open sessions.
     pub(crate) sessions: Seats,
+    /// One at a time is looked for what is wrong with the node.
+    pub(crate) examining: Arc<Semaphore>,
     /// How fast accounts may be refused.
     pub(crate) pace: Pace<Who>,
     /// How many lines people may send.

@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::User;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chownat, fchown, fstat, openat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chownat, fchown, fstat, openat, statat};
 use rustix::process::{Gid, Uid};
 
 /// Who the agent is once it has everything that only root could give it.
@@ -84,9 +84,11 @@ impl Account {
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = openat(CWD, directory, flags, Mode::empty()).map_err(failed(directory))?;
-        let owner = fstat(&opened).map_err(failed(directory))?.st_uid;
+        let found = fstat(&opened).map_err(failed(directory))?;
+        let owner = found.st_uid;
         if owner == 0 {
-            self.take(opened.as_fd(), directory)?;
+            is_for_pact(opened.as_fd(), directory, found.st_mode)?;
+            self.take(opened.as_fd(), directory, found.st_dev)?;
         } else if owner != self.uid.as_raw() {
             let what = format!("it is of uid {owner}, and must be root's or the agent's");
             return Err(OwnError::Foreign { path: directory.to_owned(), what });
@@ -96,7 +98,7 @@ impl Account {
     }
 
     /// All that is in a directory, and then itself: one that was begun is root's still, and closed to the account.
-    fn take(self, directory: BorrowedFd<'_>, path: &Path) -> Result<(), OwnError> {
+    fn take(self, directory: BorrowedFd<'_>, path: &Path, device: u64) -> Result<(), OwnError> {
         for item in Dir::read_from(directory).map_err(failed(path))? {
             let item = item.map_err(failed(path))?;
             let name = item.file_name();
@@ -104,10 +106,16 @@ impl Account {
                 continue;
             }
             let inside = path.join(name.to_string_lossy().as_ref());
-            if item.file_type() == FileType::Directory {
+            let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed(&inside))?;
+            let is_directory = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+            if found.st_dev != device || (!is_directory && found.st_nlink != 1) {
+                let what = "it is of another file system, or has another name: no file of pact's".to_owned();
+                return Err(OwnError::Foreign { path: inside, what });
+            }
+            if is_directory {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let opened = openat(directory, name, flags, Mode::empty()).map_err(failed(&inside))?;
-                self.take(opened.as_fd(), &inside)?;
+                self.take(opened.as_fd(), &inside, device)?;
             } else {
                 chownat(directory, name, Some(self.uid), Some(self.gid), AtFlags::SYMLINK_NOFOLLOW)
                     .map_err(failed(&inside))?;
@@ -134,6 +142,25 @@ impl Account {
         }
         Ok(())
     }
+}
+
+/// How the names of recordings end.
+const RECORDINGS: [&str; 2] = [".cast", ".cast.sealed"];
+
+/// What spools and recordings hold: nothing else becomes the account's because a path is wrong.
+fn is_for_pact(directory: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<(), OwnError> {
+    for item in Dir::read_from(directory).map_err(failed(path))? {
+        let item = item.map_err(failed(path))?;
+        let name = item.file_name().to_string_lossy().into_owned();
+        let is_record = ["sled", "head", "acknowledged"].iter().any(|own| name.starts_with(own));
+        let is_ours = is_record || RECORDINGS.iter().any(|end| name.ends_with(end));
+        if !matches!(name.as_str(), "." | "..") && (!is_ours || mode & 0o077 != 0) {
+            let what =
+                format!("{name} is in it, which is not pact's, or it is open to others: name a directory of its own");
+            return Err(OwnError::Foreign { path: path.to_owned(), what });
+        }
+    }
+    Ok(())
 }
 
 /// A directory that was synced is lost all the same where its name, or that of one above it, was not. What lies on another
@@ -184,11 +211,12 @@ mod tests {
         let place = place(0o755);
         let (directory, other) = (place.path().join("spool"), place.path().join("other"));
         std::fs::create_dir_all(directory.join("sled")).unwrap();
+        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
         std::fs::write(directory.join("sled/db"), "records").unwrap();
         std::fs::write(&other, "somebody's").unwrap();
-        symlink(&other, directory.join("link")).unwrap();
+        symlink(&other, directory.join("sled/link")).unwrap();
         account().give(&directory).unwrap();
-        for inside in ["", "sled", "sled/db", "link"] {
+        for inside in ["", "sled", "sled/db", "sled/link"] {
             assert_eq!(owner(&directory.join(inside)), 61_010, "{inside}");
         }
         assert_eq!(owner(&other), 0);
@@ -212,9 +240,18 @@ mod tests {
         std::fs::create_dir(&foreign).unwrap();
         chown(&foreign, Some(61_001), None).unwrap();
         symlink(&foreign, &link).unwrap();
+        let (etc, linked) = (open.path().join("etc"), open.path().join("linked"));
+        for directory in [&etc, &linked] {
+            std::fs::create_dir(directory).unwrap();
+            std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        std::fs::write(etc.join("passwd"), "").unwrap();
+        std::fs::hard_link(etc.join("passwd"), linked.join("head")).unwrap();
         let closed = place(0o700);
         for (directory, expected) in [
             (foreign, "it is of uid 61001"),
+            (etc, "passwd is in it, which is not pact's"),
+            (linked, "has another name"),
             (link, "Not a directory"),
             (closed.path().join("spool"), "cannot walk through it: chmod o+x"),
         ] {

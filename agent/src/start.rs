@@ -16,7 +16,7 @@ use pact_proto::model::{LineId, Principal};
 use pact_proto::wire::v1::Report;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::config::{Config, ConfigError, Journal};
 use crate::doctor::Examined;
@@ -168,6 +168,7 @@ fn serve_as_account(
             sessions: Seats::default(),
             connections: Seats::default(),
             visitors: Seats::default(),
+            examining: Arc::new(Semaphore::new(1)),
             pace: Pace::default(),
             rate: Rate::default(),
             completions: Rate::default(),

@@ -184,6 +184,20 @@ pub fn may_see_others(identity: &Identity, place: &Place) -> bool {
 /// How the reason ends where no file of the whitelist knows a program; before it stands the name.
 pub const NOT_WHITELISTED: &str = ": it is not a whitelisted program";
 
+/// What clients that copy files have a node start: their users see what it says.
+const COPYING: &[&str] = &[
+    "git-receive-pack",
+    "git-upload-archive",
+    "git-upload-pack",
+    "internal-sftp",
+    "rsync",
+    "scp",
+    "sftp",
+    "sftp-server",
+];
+const NO_COPYING: &str =
+    "no files are copied to or from this node: `pact exec NODE -- cat FILE` at a workstation shows one";
+
 struct Judge<'a> {
     policy: &'a Policy,
     whitelist: &'a Whitelist,
@@ -247,6 +261,9 @@ impl Judge<'_> {
         let names = enabled.map(ProgramName::as_str).chain(commands);
         // A name is never a path; who types one means what stands behind its last slash.
         let meant = typed.rsplit('/').next().unwrap_or_default();
+        if COPYING.contains(&meant) {
+            return (format!("{shown}{NOT_WHITELISTED}"), NO_COPYING.to_owned());
+        }
         (format!("{shown}{NOT_WHITELISTED}"), hint(&near(meant, names)))
     }
 

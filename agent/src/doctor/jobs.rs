@@ -46,8 +46,26 @@ const MASK: &str = "/etc/systemd/system";
 const UNITS: [&str; 2] = ["/usr/lib/systemd/system/user@.service", "/lib/systemd/system/user@.service"];
 
 /// Everything about what runs by itself.
+/// What runs jobs as their owner, whatever their login shell is.
+const BATCH: &[(&str, &str)] = &[
+    ("/usr/sbin/slurmd", "slurmd"),
+    ("/etc/slurm/slurm.conf", "Slurm"),
+    ("/usr/sbin/pbs_mom", "pbs_mom"),
+    ("/opt/pbs/sbin/pbs_mom", "pbs_mom"),
+    ("/opt/sge/bin/lx-amd64/sge_execd", "sge_execd"),
+];
+
+fn batch(tree: &Tree, findings: &mut Findings) {
+    if let Some((path, name)) = BATCH.iter().find(|(path, _)| tree.has(path)) {
+        let what = format!("{name} runs jobs of whoever may submit them here, and asks no login shell");
+        let fix = "deny these accounts in the scheduler, or know that their jobs are not pact's to judge";
+        findings.note(Check::Jobs, path, &what, fix);
+    }
+}
+
 pub(super) fn examine(tree: &Tree, accounts: &Accounts, findings: &mut Findings) {
     let local = accounts.local();
+    batch(tree, findings);
     if local.is_empty() {
         return;
     }
@@ -135,7 +153,7 @@ fn managers(tree: &Tree, accounts: &[Account], findings: &mut Findings) {
         let names = listed(open.iter().map(|account| account.name.as_str()));
         let what = format!("systemd starts a manager for {names}, which runs what units of the account name");
         let fix = format!("mask it for each: `systemctl mask user@{}.service`", first.uid);
-        findings.note(Check::Jobs, unit, &what, &fix);
+        findings.serious(Check::Jobs, unit, &what, &fix);
     }
 }
 
@@ -146,12 +164,15 @@ fn units(tree: &Tree, account: &Account, findings: &mut Findings) {
         let what = format!("units of {name} run also while nobody is logged in");
         findings.serious(Check::Jobs, &linger, &what, &format!("end that: `loginctl disable-linger {name}`"));
     }
-    let directory = account.in_home(".config/systemd/user");
-    let read = tree.names(&directory);
-    let Some(Some(names)) = findings.known(Check::Jobs, &directory, Severity::Note, read) else { return };
-    if !names.is_empty() {
-        let what = format!("{name} has units ({}), which run without pact", listed(names.iter().map(String::as_str)));
-        findings.note(Check::Jobs, &directory, &what, "remove them, or mask the manager of the account");
+    for directory in [".config/systemd/user", ".local/share/systemd/user"] {
+        let directory = account.in_home(directory);
+        let read = tree.names(&directory);
+        let Some(Some(names)) = findings.known(Check::Jobs, &directory, Severity::Note, read) else { continue };
+        if !names.is_empty() {
+            let units = listed(names.iter().map(String::as_str));
+            let what = format!("{name} has units ({units}), which run without pact where a manager is started");
+            findings.note(Check::Jobs, &directory, &what, "remove them, and mask the manager of the account");
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read as _};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -56,10 +57,6 @@ impl Tree {
     /// A text; bytes that are none become marks.
     pub(super) fn text(&self, path: impl AsRef<Path>) -> Known<String> {
         let Some(file) = open(&self.at(path))? else { return Ok(None) };
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(Unreadable("it is no regular file".to_owned()));
-        }
         let mut bytes = Vec::new();
         file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > MOST_BYTES {
@@ -103,9 +100,15 @@ impl Tree {
     }
 }
 
-/// A pipe is not waited for, and a terminal does not become ours.
+/// Opened once it is known to be a file: a device may act when it is opened, as a watchdog does, and whose home it is leaves
+/// a link to one. What was named is what is opened, whatever has come in its place meanwhile.
 fn open(path: &Path) -> Known<File> {
-    there(OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path))
+    let flags = libc::O_PATH | libc::O_CLOEXEC;
+    let Some(named) = there(OpenOptions::new().read(true).custom_flags(flags).open(path))? else { return Ok(None) };
+    if !named.metadata().map_err(unreadable)?.is_file() {
+        return Err(Unreadable("it is no regular file".to_owned()));
+    }
+    File::open(format!("/proc/self/fd/{}", named.as_raw_fd())).map(Some).map_err(unreadable)
 }
 
 fn there<T>(found: std::io::Result<T>) -> Known<T> {

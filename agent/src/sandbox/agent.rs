@@ -8,6 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, parent_process_death_signal, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit,
@@ -56,6 +57,7 @@ const READ: [&str; 16] = [
 
 /// Bounds this process, which has one thread, for good.
 pub(crate) fn confine(keeps: &Keeps<'_>, _alone: Single) -> Result<(), SandboxError> {
+    leave_terminal().map_err(step("terminal"))?;
     // What its supervisor asked of the kernel: becoming another account forgets it.
     let of_parent = parent_process_death_signal().map_err(step("parent"))?;
     become_account(keeps.account).map_err(step("account"))?;
@@ -73,6 +75,18 @@ pub(crate) fn confine(keeps: &Keeps<'_>, _alone: Single) -> Result<(), SandboxEr
         Err(error) => return Err(error.into()),
     }
     Ok(Allowlist::of_agent()?.enforce()?)
+}
+
+/// Whoever started it may have been at a terminal: then it keeps a way to complain there, and none to hear.
+fn leave_terminal() -> io::Result<()> {
+    let null = openat(CWD, "/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    if rustix::termios::isatty(rustix::stdio::stderr()) {
+        let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+        rustix::stdio::dup2_stderr(&openat(CWD, "/proc/self/fd/2", flags, Mode::empty())?)?;
+    }
+    Ok(())
 }
 
 fn become_account(Account { uid, gid }: Account) -> io::Result<()> {

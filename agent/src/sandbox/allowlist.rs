@@ -214,6 +214,18 @@ const AGENT: &[c_long] = &[
     libc::SYS_sync_file_range,
     libc::SYS_unlinkat,
 ];
+/// What it asks of a line's terminal and of sockets. Who has the keys of a terminal is not among it.
+const IOCTLS_OF_AGENT: [u64; 9] = [
+    libc::FIONBIO,
+    libc::FIONREAD,
+    libc::TCGETS,
+    libc::TCSETS,
+    libc::TCGETS2,
+    libc::TCSETS2,
+    libc::TIOCGWINSZ,
+    libc::TIOCSWINSZ,
+    libc::FIOCLEX,
+];
 #[cfg(target_arch = "x86_64")]
 const OLD_OF_AGENT: &[c_long] =
     &[libc::SYS_chmod, libc::SYS_mkdir, libc::SYS_rename, libc::SYS_rmdir, libc::SYS_unlink];
@@ -291,6 +303,7 @@ impl Allowlist {
         let thread = libc::CLONE_THREAD.unsigned_abs().into();
         let is_thread = condition(0, SeccompCmpOp::MaskedEq(thread | NAMESPACES), thread).and_then(|is| rule(vec![is]));
         rules.insert(libc::SYS_clone, vec![is_thread.map_err(wrong)?]);
+        rules.insert(libc::SYS_ioctl, one_of(1, &IOCTLS_OF_AGENT).map_err(wrong)?);
         Self::compile(rules)
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -280,7 +281,13 @@ impl Session<'_> {
 
     fn doctor(&self, style: Style) -> Answer {
         let (launcher, format) = (self.node.launcher.clone(), self.format);
+        // The launcher does nothing else meanwhile.
+        let Ok(place) = Arc::clone(&self.node.examining).try_acquire_owned() else {
+            let busy = "doctor: others have this node looked at now: ask again in a moment";
+            return Answer::failed(ExitCode::General, busy);
+        };
         Answer::of(Source::Found(tokio::spawn(async move {
+            let _place = place;
             let found = examined::examine(&launcher).await?;
             let is_serious = found.iter().any(|finding| finding.severity == Severity::Serious);
             let code = if is_serious { ExitCode::General } else { ExitCode::Success };

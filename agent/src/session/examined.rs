@@ -26,7 +26,18 @@ const LATER: [(&str, &str); 3] = [
 pub(super) async fn examine(launcher: &Launcher) -> Result<Vec<Finding>, String> {
     let report = launcher.self_test().await.map_err(|error| format!("doctor: the launcher: {error}"))?;
     let mut findings = of_sandbox(&report);
-    findings.extend(of_files(launcher).await?);
+    match of_files(launcher).await {
+        Ok(found) => findings.extend(found),
+        // What is wrong with the sandbox may be why: it is said all the same.
+        Err(why) => findings.push(Finding {
+            check: Check::Files,
+            place: "/".to_owned(),
+            what: why,
+            fix: "mend what is said of kernel and sandbox first; else see whether a file system is away, and ask again"
+                .to_owned(),
+            severity: Severity::Serious,
+        }),
+    }
     findings.sort_by_key(|finding| (finding.severity, finding.check));
     Ok(findings)
 }
@@ -58,12 +69,12 @@ fn of_sandbox(report: &Report) -> Vec<Finding> {
 
 /// What is found in files, by a process that may read them.
 async fn of_files(launcher: &Launcher) -> Result<Vec<Finding>, String> {
-    let busy = "doctor: others have this node looked at now: ask again in a moment";
+    let busy = "others have this node looked at now";
     let pipe = launcher.examine().await.ok_or(busy)?;
-    let pipe = Receiver::from_owned_fd(pipe).map_err(|error| format!("doctor: {error}"))?;
+    let pipe = Receiver::from_owned_fd(pipe).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     let read = timeout(PATIENCE, pipe.take(LONGEST).read_to_end(&mut bytes)).await;
-    let incomplete = "doctor: the files of this node could not be read to the end: is a file system of it away?";
+    let incomplete = "the files of this node could not be looked at to the end";
     let (Ok(Ok(_)), Ok(Findings { findings, complete: true })) = (read, Findings::decode(bytes.as_slice())) else {
         return Err(incomplete.to_owned());
     };

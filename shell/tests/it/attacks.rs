@@ -304,6 +304,8 @@ fn every_way_of_ssh_leads_to_the_grammar() {
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(6), ""), "{words:?}: {}", refused.stderr);
         assert!(refused.stderr.contains("it is not a whitelisted program"), "{words:?}: {}", refused.stderr);
         let name = words[0];
+        let copies = name != "bash";
+        assert_eq!(refused.stderr.contains("no files are copied"), copies, "{words:?}: {}", refused.stderr);
         until("it to be on record", || node.records().iter().any(|r| r.contains(" REFUSED ") && r.contains(name)));
     }
     let on_terminal = by_ssh(&["-tt"], &["bash"]);
@@ -320,6 +322,58 @@ fn every_way_of_ssh_leads_to_the_grammar() {
         assert_ne!(copied.code, Some(0), "{program}: {copied:?}");
         assert!(!node.path("copied").exists(), "{program} copied a file");
     }
+}
+
+/// A name is the file that the whitelist says, as it is at that moment, and only where root alone could have put it there.
+#[test]
+fn what_is_named_is_what_runs() {
+    let mut node = Node::prepare("");
+    let own = node.path("own");
+    let (tool, read, pointer) = (own.join("tool"), own.join("read"), own.join("link"));
+    fs::create_dir(&own).unwrap();
+    fs::copy("/usr/bin/cat", &tool).unwrap();
+    fs::write(own.join("other"), "another file\n").unwrap();
+    fs::write(&read, "what may be read\n").unwrap();
+    symlink(&read, &pointer).unwrap();
+    let program = |name: &str, profile: &Path| {
+        let text = format!(
+            "name = \"{name}\"\nabout = \"\"\npaths = [\"{}\"]\n[profile]\nread = [\"{}\"]\n[[form]]\neffect = \"read\"\n\
+             operands = [{{ name = \"FILE\", value = \"path\" }}]\n",
+            tool.display(),
+            profile.display()
+        );
+        fs::write(node.path(&format!("etc/programs/{name}.toml")), text).unwrap();
+    };
+    program("tool", &read);
+    program("linked", &pointer);
+    node.start_agent(&[]);
+    let line = |line: &str| node.once(Account::Alice, line);
+    let by_tool = format!("tool {}", read.display());
+    assert_eq!(line(&by_tool).stdout, "what may be read\n");
+    assert_ne!(line(&format!("tool {}", own.join("other").display())).code, Some(0));
+    // A link in a profile could be turned to another file: it names none.
+    let linked = line(&format!("linked {}", read.display()));
+    assert!(linked.code != Some(0) && linked.stderr.contains("symbolic link"), "{linked:?}");
+    // Whoever comes first in PATH, and whoever has the same name elsewhere, is nobody.
+    let shadow = node.path("alice");
+    for name in ["uname", "cat"] {
+        fs::hard_link(&tool, shadow.join(name)).unwrap();
+    }
+    let path = format!("PATH={}", shadow.display());
+    let words = ["/usr/bin/env", &path, &node.shell(), "-c", "uname -s"];
+    let shadowed: Said = node.program(Account::Alice, &words).output().unwrap().into();
+    assert_eq!(shadowed.stdout, "Linux\n");
+    assert_eq!(line(&format!("{} /etc/hostname", shadow.join("cat").display())).code, Some(6));
+    // What others could have written does not run, and what was put in its place is looked at anew.
+    let mode = |mode| fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    mode(0o777);
+    assert!(line(&by_tool).code != Some(0), "a program that anybody may write was run");
+    mode(0o755);
+    assert_eq!(line(&by_tool).stdout, "what may be read\n");
+    fs::remove_file(&tool).unwrap();
+    fs::rename(shadow.join("cat"), &tool).unwrap();
+    std::os::unix::fs::chown(&tool, Some(Account::Alice.ids().0), None).unwrap();
+    assert!(line(&by_tool).code != Some(0), "somebody's own program was run");
 }
 
 /// Every program of the whitelist that is on this machine does in its sandbox what its first cases say that it may, and

@@ -53,6 +53,27 @@ impl Machine {
         Self { holder, started: Vec::new(), place }
     }
 
+    /// One on which the README's lines were typed.
+    fn with_pact() -> Self {
+        let mut machine = Self::make();
+        let place = machine.place.path().to_owned();
+        fs::create_dir(place.join("target")).unwrap();
+        symlink(Path::new(env!("CARGO_BIN_EXE_pact")).parent().unwrap(), place.join("target/release")).unwrap();
+        symlink(pact_xtask::root().join("examples"), place.join("examples")).unwrap();
+        let lines = lines_of("As a login shell");
+        assert_eq!(lines.len(), 10, "{lines:?}");
+        for line in &lines {
+            if let Some(service) = line.strip_suffix(" &") {
+                machine.start(service);
+                until("the agent to answer", || machine.run("pact status").code == Some(0));
+                continue;
+            }
+            let said = machine.run(line);
+            assert_eq!(said.code, Some(0), "{line}: {said:?}\n{}", fs::read_to_string(place.join("log")).unwrap());
+        }
+        machine
+    }
+
     /// A line of a shell on it, as root.
     fn line(&self, line: &str) -> Command {
         let mut command = Command::new("setpriv");
@@ -110,24 +131,8 @@ fn lines_of(heading: &str) -> Vec<String> {
 
 #[test]
 fn the_lines_of_the_readme_make_pact_a_login_shell_that_holds() {
-    let mut machine = Machine::make();
+    let mut machine = Machine::with_pact();
     let place = machine.place.path().to_owned();
-    fs::create_dir(place.join("target")).unwrap();
-    symlink(Path::new(env!("CARGO_BIN_EXE_pact")).parent().unwrap(), place.join("target/release")).unwrap();
-    symlink(pact_xtask::root().join("examples"), place.join("examples")).unwrap();
-
-    let lines = lines_of("As a login shell");
-    assert_eq!(lines.len(), 10, "{lines:?}");
-    for line in &lines {
-        if let Some(service) = line.strip_suffix(" &") {
-            machine.start(service);
-            until("the agent to answer", || machine.run("pact status").code == Some(0));
-            continue;
-        }
-        let said = machine.run(line);
-        assert_eq!(said.code, Some(0), "{line}: {said:?}\n{}", fs::read_to_string(place.join("log")).unwrap());
-    }
-
     let port = machine.ssh();
     let key = place.join("key");
     let by = |program: &str, options: &[&str], words: &[&str]| -> Said {
@@ -161,4 +166,24 @@ fn the_lines_of_the_readme_make_pact_a_login_shell_that_holds() {
     for check in ["\"check\":\"sudo\"", "\"check\":\"shells\"", "\"check\":\"sshd\""] {
         assert!(sick.stdout.contains(check), "{check}: {}", sick.stdout);
     }
+}
+
+/// With a password, and not root: whoever is asked for it gets pact, whatever they ask for, as long as pact is no shell that
+/// people may choose.
+#[test]
+fn su_and_chsh_choose_no_other_shell() {
+    let machine = Machine::with_pact();
+    machine.run("useradd --no-create-home bob && echo alice:word | chpasswd");
+    let by_bob = "setpriv --reuid=bob --regid=bob --clear-groups sh -c";
+    let su = format!("{by_bob} 'echo word | su -s /bin/bash alice -c \"uname -s; id\"'");
+    let said = machine.run(&su);
+    assert_eq!((said.stdout.as_str(), said.code), ("", Some(1)), "{said:?}");
+    assert!(said.stderr.contains("is not part of the grammar"), "{said:?}");
+    let chsh = machine.run("setpriv --reuid=alice --regid=alice --init-groups chsh -s /bin/bash");
+    assert_ne!(chsh.code, Some(0), "{chsh:?}");
+    assert!(machine.run("grep ^alice: /etc/passwd").stdout.trim_end().ends_with(":/usr/bin/pact"));
+    // Where it is one, su does as it is told; this is what `doctor` says of it.
+    machine.run("echo /usr/bin/pact >> /etc/shells");
+    let said = machine.run(&su);
+    assert!(said.stdout.contains("uid="), "{said:?}");
 }

@@ -57,7 +57,7 @@ pub(super) fn measure(built: &Path, interrupt: &Interrupt) -> Result<Figure> {
 fn seat(node: &Node, interrupt: &Interrupt) -> Result<Terminal> {
     let mut command = node.pact_on_terminal(Account::Bob, &[]);
     let mut terminal = Terminal::start(command.env("NO_COLOR", "1"), 24, 80, interrupt)?;
-    prompt(&mut terminal)?;
+    until(&mut terminal, "a prompt", |terminal| is_prompt(terminal, terminal.screen().cursor_position().0))?;
     Ok(terminal)
 }
 
@@ -67,13 +67,16 @@ fn lines(seats: &mut [Terminal], interrupt: &Interrupt) -> Result<Vec<Duration>>
     for round in 0..=ROUNDS {
         for terminal in &mut *seats {
             interrupt.check()?;
-            // The screen is cleared first, so that the next prompt is a new one.
-            terminal.send(b"\x0cuname -s")?;
-            until(terminal, "the line", |terminal| terminal.rows().iter().any(|row| row.ends_with("> uname -s")))?;
+            // On a screen that was cleared, so that what is seen is new.
+            terminal.send(b"\x0c")?;
+            until(terminal, "a clear screen", |terminal| {
+                is_prompt(terminal, 0) && terminal.rows().iter().skip(1).all(|row| row.trim().is_empty())
+            })?;
+            terminal.send(b"uname -s")?;
+            until(terminal, "the line", |terminal| terminal.row(0).trim_end().ends_with("> uname -s"))?;
             let begun = Instant::now();
             terminal.send(b"\r")?;
-            until(terminal, "the answer", |terminal| terminal.rows().iter().any(|row| row == "Linux"))?;
-            prompt(terminal)?;
+            until(terminal, "the answer", |terminal| terminal.row(1).trim_end() == "Linux" && is_prompt(terminal, 2))?;
             // The first turn warms.
             if round > 0 {
                 times.push(begun.elapsed());
@@ -83,12 +86,11 @@ fn lines(seats: &mut [Terminal], interrupt: &Interrupt) -> Result<Vec<Duration>>
     Ok(times)
 }
 
-fn prompt(terminal: &mut Terminal) -> Result<()> {
+/// In this row.
+fn is_prompt(terminal: &Terminal, row: u16) -> bool {
     let prompt = format!("pact:{NAME}> ");
-    until(terminal, "a prompt", |terminal| {
-        let (row, column) = terminal.screen().cursor_position();
-        usize::from(column) == prompt.len() && terminal.row(row).trim_end() == prompt.trim_end()
-    })
+    let at = terminal.screen().cursor_position();
+    (at.0, usize::from(at.1)) == (row, prompt.len()) && terminal.row(row).trim_end() == prompt.trim_end()
 }
 
 fn until(terminal: &mut Terminal, what: &str, shows: impl FnMut(&Terminal) -> bool) -> Result<()> {

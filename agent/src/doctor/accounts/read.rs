@@ -12,6 +12,8 @@ use crate::doctor::{Examined, Findings};
 
 /// So many are looked at.
 const MOST: usize = 512;
+/// Accounts with another shell that are named.
+const MOST_OTHERS: usize = 32;
 
 /// One that logs in to pact.
 #[derive(Clone, Debug)]
@@ -93,11 +95,13 @@ impl Accounts {
         let mut shells = Self::shells(tree, place);
         let open = without_password(&shadow);
         let mut gids = BTreeMap::new();
+        let mut others = BTreeMap::new();
         for line in passwd.lines().filter(|line| is_entry(line)) {
             let fields: Vec<_> = line.split(':').collect();
             let &[name, password, uid, gid, _, home, shell] = fields.as_slice() else { continue };
             let (Ok(uid), Ok(gid)) = (uid.parse(), gid.parse::<u32>()) else { continue };
             if !shells.is(shell) {
+                others.insert(name.to_owned(), (gid, shell));
                 accounts.others.push((name.to_owned(), uid));
                 continue;
             }
@@ -105,6 +109,7 @@ impl Accounts {
             let has_no_password = password.is_empty() || password == "x" && open.contains(name);
             accounts.examined.push(Account::new(name, uid, home, has_no_password));
         }
+        accounts.with_another_shell(&group, &others, findings);
         accounts.bound(findings);
         accounts.join(&group, &gids);
         if accounts.examined.is_empty() {
@@ -114,6 +119,24 @@ impl Accounts {
             accounts.examined.push(unknown);
         }
         accounts
+    }
+
+    /// Who may connect to the agent, and logs in to something else: what they do there is not judged.
+    fn with_another_shell(&self, groups: &str, others: &BTreeMap<String, (u32, &str)>, findings: &mut Findings) {
+        let entry = groups.lines().find(|line| line.split(':').next() == Some(self.group.as_str()));
+        let Some(entry) = entry.map(|line| line.split(':').collect::<Vec<_>>()) else { return };
+        let &[_, _, gid, members] = entry.as_slice() else { return };
+        let gid = gid.parse::<u32>().ok();
+        let members: BTreeSet<_> = members.split(',').collect();
+        let of_group =
+            |(name, (own, _)): &(&String, &(u32, &str))| Some(*own) == gid || members.contains(name.as_str());
+        let logs_in = |shell: &str| !shell.ends_with("/nologin") && !shell.ends_with("/false");
+        let open = others.iter().filter(of_group).filter(|(name, (_, shell))| *name != "root" && logs_in(shell));
+        for (name, (_, shell)) in open.take(MOST_OTHERS) {
+            let what = format!("{name} is in the group {} and logs in to {shell}: nothing there is judged", self.group);
+            let fix = format!("make pact its login shell, or take it out: `gpasswd -d {name} {}`", self.group);
+            findings.serious(Check::Accounts, "/etc/passwd", &what, &fix);
+        }
     }
 
     /// Those of this node.

@@ -12,6 +12,32 @@ fn check(cases: Cases<'_>) {
 }
 
 #[test]
+fn what_pam_takes_from_a_home() {
+    let line = |options: &str| format!("session required pam_env.so {options}\n");
+    let (bad, off) = (line("user_readenv=1 envfile=/etc/default/locale"), line("user_readenv=0"));
+    check(&[
+        (&[("/etc/pam.d/sshd", &bad)], &[&["serious accounts /etc/pam.d/sshd:1", "~/.pam_environment"]]),
+        (&[("/usr/lib/pam.d/login", &bad)], &[&["serious accounts /usr/lib/pam.d/login:1"]]),
+        (&[("/etc/pam.d/sshd", &off), ("/etc/pam.d/su", &format!("# {bad}")), ("/etc/pam.d/x/y", &bad)], &[]),
+        (&[("/etc/pam.d/sshd", "session required pam_unix.so user_readenv=1\n")], &[]),
+    ]);
+}
+
+#[test]
+fn who_may_connect_and_logs_in_elsewhere() {
+    let passwd = |line: &str| format!("{PASSWD}{line}\n");
+    let group = GROUP.replace("alice,bob", "alice,bob,dora");
+    check(&[
+        (
+            &[("/etc/passwd", &passwd("dora:x:1002:1002::/home/dora:/bin/bash")), ("/etc/group", &group)],
+            &[&["serious accounts /etc/passwd", "dora is in the group pact and logs in to /bin/bash"]],
+        ),
+        (&[("/etc/passwd", &passwd("dora:x:1002:1002::/home/dora:/usr/sbin/nologin")), ("/etc/group", &group)], &[]),
+        (&[("/etc/passwd", &passwd("dora:x:1002:1002::/home/dora:/bin/bash"))], &[]),
+    ]);
+}
+
+#[test]
 fn accounts_that_are_more_than_accounts() {
     let passwd = |line: &str| format!("{PASSWD}{line}\n");
     let uid = passwd("toor:x:0:0::/root:/usr/bin/pact").replace("root:x:0:0:root:/root:/bin/bash\n", "");
@@ -127,12 +153,13 @@ fn what_runs_by_itself() {
         (&[("/home/alice/.forward", "|/bin/sh\n")], &[&["note jobs /home/alice/.forward"]]),
         (&[("/home/bob/.forward", "|x\n"), ("/usr/sbin/sendmail", "")], &[&["serious jobs /home/bob/.forward"]]),
         (&[("/home/alice/.procmailrc", "")], &[&["note jobs /home/alice/.procmailrc"]]),
-        (&[unit], &[&["note jobs", "a manager for alice and bob"]]),
+        (&[unit], &[&["serious jobs", "a manager for alice and bob"]]),
+        (&[("/etc/slurm/slurm.conf", "")], &[&["note jobs /etc/slurm/slurm.conf", "asks no login shell"]]),
     ]);
     let node = Node::with(&[unit]);
     fs::create_dir_all(node.at("/etc/systemd/system")).unwrap();
     symlink("/dev/null", node.at("/etc/systemd/system/user@1000.service")).unwrap();
-    node.expect("one is masked", &[&["note jobs", "a manager for bob", "mask user@1001.service"]]);
+    node.expect("one is masked", &[&["serious jobs", "a manager for bob", "mask user@1001.service"]]);
     symlink("/dev/null", node.at("/etc/systemd/system/user@.service")).unwrap();
     node.expect("all are masked", &[]);
     let node = Node::with(&[("/var/spool/cron/atjobs/a00001", ""), ("/var/spool/cron/atjobs/a00002", "")]);
