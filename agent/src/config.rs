@@ -143,6 +143,10 @@ impl Config {
                 return Err(ConfigError::wrong(path, what));
             }
         }
+        // Root makes both, and in the one that is the account's already anybody who is the account makes what they like.
+        if config.spool.starts_with(&config.recordings) || config.recordings.starts_with(&config.spool) {
+            return Err(ConfigError::wrong(path, "recordings and spool: neither may lie in the other"));
+        }
         for owner in ["/etc/subuid", "/etc/subgid"] {
             // A node without such a file has lent nothing.
             let lent = std::fs::read_to_string(owner).unwrap_or_default();
@@ -279,6 +283,7 @@ mod tests {
             ("node = \"Node\"\nvcluster = \"a\"", "is not a node name"),
             ("node = \"n\"\nvcluster = \"a\"\nnoed = 1", "unknown field `noed`"),
             ("node = \"n\"\nvcluster = \"a\"\nspool = \"spool\"", "is not an absolute path"),
+            ("node = \"n\"\nvcluster = \"a\"\nspool = \"/x/y\"\nrecordings = \"/x\"", "neither may lie in the other"),
             ("node = \"n\"\nvcluster = \"a\"\n[sessions]\nuids = \"0-70000\"", "uids must lie in"),
             ("node = \"n\"\nvcluster = \"a\"\n[journal]\nendpoint = \"j\"", "\"j\" is not `host:port`"),
             ("node = \"n\"\nvcluster = \"a\"\n[journal]\nendpoint = \"j:1\"", "missing field `ca`"),
