@@ -104,14 +104,21 @@ impl NodeSet {
                 Nodes::Named(names) => names.iter().cloned().map(Ordered).collect(),
                 Nodes::Of(vcluster) => members(vcluster).into_iter().map(Ordered).collect(),
             };
-            all = match operator {
-                Operator::Both => all.union(&these).cloned().collect(),
-                Operator::Without => all.difference(&these).cloned().collect(),
-                Operator::Common => all.intersection(&these).cloned().collect(),
-                Operator::Either => all.symmetric_difference(&these).cloned().collect(),
-            };
+            // In place: a set may be as many parts as it has nodes.
+            match operator {
+                Operator::Both => all.extend(these),
+                Operator::Without => all.retain(|name| !these.contains(name)),
+                Operator::Common => all.retain(|name| these.contains(name)),
+                Operator::Either => these.into_iter().for_each(|name| toggle(&mut all, name)),
+            }
         }
         all.into_iter().map(|Ordered(name)| name).collect()
+    }
+}
+
+fn toggle(all: &mut BTreeSet<Ordered>, name: Ordered) {
+    if !all.remove(&name) {
+        all.insert(name);
     }
 }
 
@@ -247,7 +254,8 @@ impl<'a> Reader<'a> {
                 return self
                     .wrong(at, format!("{range:?} is not a number, a range like 001-100, or one in steps like 1-9/2"));
             };
-            if (last - first) / step >= self.left as u64 {
+            // Of all ranges together: each alone may be as large as a set.
+            if (last - first) / step >= self.left.saturating_sub(numbers.len()) as u64 {
                 return self.wrong(at, format!("these are more than {MOST} nodes"));
             }
             let step = usize::try_from(step).unwrap_or(usize::MAX);

@@ -9,6 +9,8 @@ mod confine;
 mod cut;
 mod engine;
 mod error;
+#[cfg(test)]
+mod fuzzed;
 #[cfg(feature = "failpoints")]
 mod injected;
 mod invocation;

@@ -24,6 +24,8 @@ const MODES: [u16; 12] = [1, 5, 6, 7, 12, 25, 47, 1047, 1048, 1049, 2004, 2026];
 const USUALLY_ON: [u16; 2] = [7, 25];
 /// Modes by which a terminal shows its other screen.
 const OTHER_SCREEN: [u16; 3] = [47, 1047, 1049];
+/// The one of them that keeps the cursor, and what is kept with it.
+const KEEPS_CURSOR: u16 = 1049;
 /// What undo leaves: cursors that are saved, and the taste of who made the terminal.
 const LEFT: [u16; 2] = [12, 1048];
 
@@ -35,12 +37,38 @@ pub(crate) struct Screen {
     changed: BTreeSet<u16>,
     inserts: bool,
     keypad: bool,
+    region: bool,
+    cursor: bool,
+    pen: Pen,
+    /// Of the cursors that were saved, whichever: a terminal has one for each of its screens.
+    saved: Pen,
+}
+
+/// What a terminal saves with its cursor, and brings back with it. Each is true where it may not be as usual.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own of a terminal")]
+struct Pen {
     shifted: bool,
     /// A character set other than the usual is in G0 or G1.
     drawn_sets: bool,
-    region: bool,
     coloured: bool,
-    cursor: bool,
+    /// Rows count from the region's first (mode 6).
+    origin: bool,
+}
+
+impl Pen {
+    fn or(self, other: Self) -> Self {
+        Self {
+            shifted: self.shifted || other.shifted,
+            drawn_sets: self.drawn_sets || other.drawn_sets,
+            coloured: self.coloured || other.coloured,
+            origin: self.origin || other.origin,
+        }
+    }
+
+    fn is_unusual(self) -> bool {
+        self.shifted || self.drawn_sets || self.coloured || self.origin
+    }
 }
 
 #[derive(Debug, Default)]
@@ -74,39 +102,60 @@ impl Screen {
     /// The program is gone: a terminal is again what it was before the first byte.
     pub(crate) fn undo(self, out: &mut Vec<u8>) {
         let mut say = |text: &str| out.extend_from_slice(text.as_bytes());
-        if self.shifted {
-            say("\x0f");
-        }
-        if self.drawn_sets {
-            say("\x1b(B\x1b)B");
-        }
         if self.inserts {
             say("\x1b[4l");
         }
         if self.keypad {
             say("\x1b>");
         }
-        let other_screen = OTHER_SCREEN.iter().find(|mode| self.changed.contains(mode));
-        if self.region || self.changed.contains(&6) {
-            // Both move the cursor, which the usual screen gets back by itself.
-            // What is saved with the cursor is the origin, too.
-            say(if other_screen.is_some() { "\x1b[?6l\x1b[r" } else { "\x1b7\x1b[?6l\x1b[r\x1b8\x1b[?6l" });
+        let other_screen = OTHER_SCREEN.into_iter().find(|mode| self.changed.contains(mode));
+        let gets_cursor_back = other_screen == Some(KEEPS_CURSOR);
+        if self.region {
+            // It moves the cursor.
+            say(if gets_cursor_back { "\x1b[r" } else { "\x1b7\x1b[r\x1b8" });
         }
         for mode in &self.changed {
-            if *mode == 6 || OTHER_SCREEN.contains(mode) || LEFT.contains(mode) {
-                continue;
+            if !(OTHER_SCREEN.contains(mode) || LEFT.contains(mode)) {
+                say(&format!("\x1b[?{mode}{}", if USUALLY_ON.contains(mode) { 'h' } else { 'l' }));
             }
-            say(&format!("\x1b[?{mode}{}", if USUALLY_ON.contains(mode) { 'h' } else { 'l' }));
         }
         if self.cursor {
             say("\x1b[0 q");
         }
-        if self.coloured {
-            say("\x1b[0m");
-        }
         if let Some(mode) = other_screen {
             say(&format!("\x1b[?{mode}l"));
         }
+        // Behind the other screen: with the cursor comes back what was saved with it.
+        self.undo_pen(gets_cursor_back, say);
+    }
+
+    fn undo_pen(&self, gets_cursor_back: bool, mut say: impl FnMut(&str)) {
+        let pen = if gets_cursor_back { self.pen.or(self.saved) } else { self.pen };
+        if pen.shifted {
+            say("\x0f");
+        }
+        if pen.drawn_sets {
+            say("\x1b(B\x1b)B");
+        }
+        if pen.coloured {
+            say("\x1b[0m");
+        }
+        if pen.origin {
+            // Which moves the cursor to the top, where text is: a prompt is better below it.
+            say("\x1b[?6l\x1b[999H");
+        }
+        // What the next program would bring back.
+        if self.saved.is_unusual() || (self.region && pen.is_unusual()) {
+            say("\x1b7");
+        }
+    }
+
+    fn save(&mut self) {
+        self.saved = self.saved.or(self.pen);
+    }
+
+    fn restore(&mut self) {
+        self.pen = self.pen.or(self.saved);
     }
 
     fn byte(&mut self, byte: u8, out: &mut Vec<u8>) {
@@ -167,7 +216,7 @@ impl Screen {
         match byte {
             0x07 | 0x08 | b'\t' | b'\n' | b'\r' | 0x20..=0x7e => out.push(byte),
             0x0e | 0x0f => {
-                self.shifted = byte == 0x0e;
+                self.pen.shifted = byte == 0x0e;
                 out.push(byte);
             }
             0x1b => self.state = State::Escape,
@@ -207,7 +256,15 @@ impl Screen {
             _ => State::Text,
         };
         match byte {
-            b'7' | b'8' | b'D' | b'E' | b'M' => out.extend([0x1b, byte]),
+            b'7' | b'8' => {
+                if byte == b'7' {
+                    self.save();
+                } else {
+                    self.restore();
+                }
+                out.extend([0x1b, byte]);
+            }
+            b'D' | b'E' | b'M' => out.extend([0x1b, byte]),
             b'=' | b'>' => {
                 self.keypad = byte == b'=';
                 out.extend([0x1b, byte]);
@@ -220,7 +277,7 @@ impl Screen {
     fn set(&mut self, which: u8, byte: u8, out: &mut Vec<u8>) {
         self.state = State::Text;
         if matches!(byte, b'0' | b'A' | b'B') {
-            self.drawn_sets = self.drawn_sets || byte != b'B';
+            self.pen.drawn_sets = self.pen.drawn_sets || byte != b'B';
             out.extend([0x1b, which, byte]);
         }
     }
@@ -257,6 +314,8 @@ impl Screen {
                     pass(&format!("?{mode}"));
                 }
             }
+            // What has scrolled away is the person's, by whichever spelling.
+            (_, _, b'J') if !is_in_sight(text.trim_start_matches('?')) => {}
             (Some(what), _, b'J' | b'K') if is_numbers(what) => pass(text),
             (Some(_), _, _) => {}
             (None, Some(style), b'q') if is_numbers(style) => {
@@ -264,7 +323,7 @@ impl Screen {
                 pass(text);
             }
             (None, _, b'm') if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b';' || byte == b':') => {
-                self.coloured = !text.bytes().all(|byte| matches!(byte, b'0' | b';'));
+                self.pen.coloured = !text.bytes().all(|byte| matches!(byte, b'0' | b';'));
                 pass(text);
             }
             (None, _, b'h' | b'l') if text == "4" => {
@@ -275,12 +334,13 @@ impl Screen {
                 self.region = !text.is_empty();
                 pass(text);
             }
-            (None, _, b'b') if text.is_empty() || text.parse().is_ok_and(|times: u32| times <= MOST_REPEATS) => {
+            (None, _, b'b') if is_number(text) && (text.is_empty() || is_at_most(text, MOST_REPEATS)) => pass(text),
+            (None, _, b's' | b'u') if text.is_empty() => {
                 pass(text);
+                if end == b's' { self.save() } else { self.restore() }
             }
-            (None, _, b's' | b'u') if text.is_empty() => pass(text),
-            // What has scrolled away is the person's.
-            (None, _, b'J') if text == "3" => {}
+            // With more than one number, `T` begins to follow the mouse.
+            (None, _, b'S' | b'T') if !is_number(text) => {}
             (None, _, b'@'..=b'Z' | b'`' | b'a' | b'd' | b'e' | b'f') if is_numbers(text) && is_drawn(end) => {
                 pass(text);
             }
@@ -289,6 +349,12 @@ impl Screen {
     }
 
     fn mode(&mut self, mode: u16, on: bool) {
+        match (mode, on) {
+            (6, _) => return self.pen.origin = on,
+            (1048 | KEEPS_CURSOR, true) => self.save(),
+            (1048 | KEEPS_CURSOR, false) => self.restore(),
+            (_, _) => {}
+        }
         if on == USUALLY_ON.contains(&mode) {
             self.changed.remove(&mode);
         } else {
@@ -307,122 +373,19 @@ fn is_numbers(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit() || byte == b';')
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn passed(pieces: &[&[u8]]) -> (String, String) {
-        let (mut screen, mut out, mut undo) = (Screen::default(), Vec::new(), Vec::new());
-        for piece in pieces {
-            screen.pass(piece, &mut out);
-        }
-        screen.undo(&mut undo);
-        let text = |bytes| String::from_utf8(bytes).expect("what a terminal gets is UTF-8");
-        (text(out), text(undo))
-    }
-
-    #[test]
-    fn what_draws_passes_and_is_undone() {
-        for (bytes, undo) in [
-            ("plain\ttext\r\n\x08\x07", ""),
-            ("é 漢 e\u{301} 😀", ""),
-            (
-                "\x1b[H\x1b[2J\x1b[3;4H\x1b[K\x1b[5A\x1b[2L\x1b[P\x1b[4@\x1b[X\x1b[d\x1b[1G\x1b[S\x1b[T\x1bM\x1b7\x1b8",
-                "",
-            ),
-            ("\x1b[1;38;5;196mred", "\x1b[0m"),
-            ("\x1b[7mtitle\x1b[27m\x1b[m", ""),
-            ("\x1b[?1049h\x1b[?25l\x1b[?1h\x1b=", "\x1b>\x1b[?1l\x1b[?25h\x1b[?1049l"),
-            ("\x1b[?1049h\x1b[?1049l\x1b[?25l\x1b[?25h", ""),
-            ("\x1b[2;20r", "\x1b7\x1b[?6l\x1b[r\x1b8\x1b[?6l"),
-            ("\x1b[?47h\x1b[2;20r", "\x1b[?6l\x1b[r\x1b[?47l"),
-            ("\x1b(0lqk\x1b(B\x0eqqq", "\x0f\x1b(B\x1b)B"),
-            ("\x1b[4h\x1b[?7l\x1b[2 q", "\x1b[4l\x1b[?7h\x1b[0 q"),
-            ("x\x1b[79b", ""),
-            ("\x1b[?2004h", "\x1b[?2004l"),
-        ] {
-            assert_eq!(passed(&[bytes.as_bytes()]), (bytes.to_owned(), undo.to_owned()), "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_draw_is_dropped() {
-        for (bytes, shown) in [
-            (&b"a\x1b]0;title\x07b"[..], "ab"),
-            (b"a\x1b]52;c;aGk=\x1b\\b", "ab"),
-            (b"a\x1bP$q\"p\x1b\\b\x1b_x\x1b\\c\x1b^y\x1b\\d\x1bXz\x1b\\e", "abcde"),
-            (b"a\x1b]8;;http://x\x1b[31mb", "a\x1b[31mb"),
-            (b"\x1b[6n\x1b[5n\x1b[c\x1b[>c\x1b[=c\x1b[0x\x1bZ\x05", ""),
-            (b"\x1b[?1000;1006h\x1b[?1004h\x1b[?9h\x1b[?1;1002;25l", "\x1b[?1l\x1b[?25l"),
-            (b"\x1b[8;50;200t\x1b[21t\x1b[i\x1b[5i\x1b[?5i", ""),
-            (b"\x1b[!p\x1bc\x1b#8\x1b%G\x1b[?2026$p\x1b[>4;2m\x1b[=1u\x1b[>1u", ""),
-            (b"\x1b[3g\x1bH\x1b[3J", ""),
-            (b"\x1b[99999b\x1b[61\"p\x1b[1;1Q\x1b[R", ""),
-            (b"\x00\x01\x0b\x0c\x11\x13\x7f", ""),
-            (b"\xff\xc3(\xe6\xbc", "\u{fffd}\u{fffd}("),
-            ("\u{9b}31m\u{202e}x".as_bytes(), "\u{fffd}31m\u{fffd}x"),
-            (b"\x1b[3\x1b[31mx", "\x1b[31mx"),
-            (b"\x1b[3\x18x\x1b]0;t\x1ay", "xy"),
-            (b"\x1b[3\nm", "m"),
-            (b"\x1b]never ended", ""),
-        ] {
-            assert_eq!(passed(&[bytes]).0, shown, "{bytes:?}");
-        }
-        let long = [b"\x1b[".to_vec(), vec![b'1'; 1000], b"mx".to_vec()].concat();
-        assert_eq!(passed(&[&long]).0, "x");
-    }
-
-    /// What a terminal could answer to, print or store.
-    fn is_harmless(text: &str) -> bool {
-        let mut parts = text.split('\x1b');
-        let plain = |part: &str| part.chars().all(|c| is_plain(c) || "\x07\x08\t\n\r\x0e\x0f\u{fffd}".contains(c));
-        parts.next().is_none_or(plain)
-            && parts.all(|part| {
-                let Some(first) = part.chars().next() else { return false };
-                let end = part.find(|c: char| ('@'..='~').contains(&c) && c != '[').unwrap_or(0);
-                match first {
-                    '[' => !"cnqtxipyQRNOUVWY".contains(&part[end..=end]) || part[..end].ends_with(' '),
-                    '(' | ')' | '7' | '8' | '=' | '>' | 'D' | 'E' | 'M' => plain(&part[1..]),
-                    _ => false,
-                }
-            })
-    }
-
-    fn hostile() -> impl Strategy<Value = Vec<u8>> {
-        let piece = prop_oneof![
-            any::<u8>().prop_map(|byte| vec![byte]),
-            prop::sample::select(vec![
-                "\x1b[", "\x1b]0;", "\x1bP", "\x1b", "\x1b(", "?1049h", "?1000h", "31m", "6n", "c", "2 q", "\x1b\\",
-                "\x07", "漢", "\u{9b}", "\u{202e}", "12;5", "r", "t", "$p",
-            ])
-            .prop_map(|text: &str| text.as_bytes().to_vec()),
-        ];
-        prop::collection::vec(piece, 0..64).prop_map(|pieces| pieces.concat())
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_comes_is_harmless(bytes in hostile()) {
-            let (shown, undo) = passed(&[&bytes]);
-            prop_assert!(is_harmless(&shown), "{shown:?}");
-            prop_assert!(is_harmless(&undo), "{undo:?}");
-        }
-
-        #[test]
-        fn where_it_is_cut_changes_nothing(bytes in hostile(), cut in any::<prop::sample::Index>()) {
-            let (before, after) = bytes.split_at(cut.index(bytes.len() + 1));
-            prop_assert_eq!(passed(&[before, after]), passed(&[&bytes]));
-            let single: Vec<&[u8]> = bytes.chunks(1).collect();
-            prop_assert_eq!(passed(&single), passed(&[&bytes]));
-        }
-
-        /// What passed once passes again: there is nothing in it that is not on the list.
-        #[test]
-        fn twice_is_once(bytes in hostile()) {
-            let once = passed(&[&bytes]).0;
-            prop_assert_eq!(passed(&[once.as_bytes()]).0, once);
-        }
-    }
+/// One, or none, which is the usual one.
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
+
+fn is_at_most(text: &str, most: u32) -> bool {
+    text.parse().is_ok_and(|number: u32| number <= most)
+}
+
+/// Of erasing: up to the cursor, from it, or both; 3 is what has scrolled away.
+fn is_in_sight(text: &str) -> bool {
+    is_number(text) && (text.is_empty() || is_at_most(text, 2))
+}
+
+#[cfg(test)]
+mod tests;

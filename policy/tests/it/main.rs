@@ -103,6 +103,20 @@ fn lines_are_judged_as_the_cases_say() {
     check("judgement.cases", &Policy::from_toml(POLICY).unwrap());
 }
 
+/// Every line that the cases of the programs hold: `judged` compares what is permitted with what was typed.
+#[test]
+fn the_argv_that_is_permitted_is_the_one_that_was_typed() {
+    let (policy, whitelist) = (Policy::from_toml(POLICY).unwrap(), whitelist());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/cases/programs");
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let typed = cases::all_typed(&std::fs::read_to_string(&file).unwrap());
+        let is_permitted = |line: &&Vec<u8>| judged(&policy, &whitelist, "admin", line).starts_with("  permitted");
+        let permitted = typed.iter().filter(is_permitted).count();
+        let is_disabled = file.file_stem().unwrap() == "wc";
+        assert_eq!(permitted == 0, is_disabled, "{}", file.display());
+    }
+}
+
 #[test]
 fn service_ai_starts_programs_only_where_the_policy_says() {
     check("service-ai.cases", &Policy::from_toml(&format!("{POLICY}\nservice_ai.programs = true\n")).unwrap());

@@ -58,6 +58,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ("@M L", "at character 2: \"M L\" is not a vCluster name"),
         ("n[0-99999999]", "these are more than 65536 nodes"),
         ("n[0-9999]m[0-9999]", "these are more than 65536 nodes"),
+        ("n[1-65536,1]", "at character 11: these are more than 65536 nodes"),
         ("n[0-65535],m", "these are more than 65536 nodes"),
         ("n[1-99999999999999999999]", "is not a number"),
     ] {

@@ -31,12 +31,14 @@ fn push(text: &mut String, c: char) {
     }
 }
 
-/// Bidirectional controls, zero-width characters, tags and the like.
+/// Bidirectional controls, zero-width characters, tags and the like: what Unicode ignores by default, and what ends lines
+/// and annotations.
 fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -47,6 +49,7 @@ mod tests {
     fn nothing_reaches_a_terminal_that_means_something_to_it() {
         assert_eq!(escape(b"a\x1b[2Jb\r\n\x7f"), "a^[[2Jb^M^J^?");
         assert_eq!(escape("x\u{9b}y\u{202e}z\u{200b}".as_bytes()), "x\\u{9b}y\\u{202e}z\\u{200b}");
+        assert_eq!(escape("a\u{34f}\u{180b}\u{1d173}".as_bytes()), "a\\u{34f}\\u{180b}\\u{1d173}");
         assert_eq!(escape(b"\xff\xfeok"), "\\xff\\xfeok");
         assert_eq!(escape("é 漢 |".as_bytes()), "é 漢 |");
     }

@@ -1,0 +1,9 @@
+//! Any bytes as a message of persons, nodes, launchers and hosts.
+
+#![no_main]
+
+#[path = "../../proto/tests/it/fuzzed.rs"]
+#[allow(dead_code, reason = "every target uses one of its functions")]
+mod fuzzed;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzzed::message(bytes));
