@@ -34,6 +34,9 @@ use line::Line;
 
 /// What does not die of SIGKILL in this time waits in the kernel, and is given up.
 const GIVE_UP: Duration = Duration::from_secs(1);
+/// A line that has run for so long lets those of other sessions that have not go first: fifty that never end must not make
+/// one wait that takes a moment.
+const SHORT: Duration = Duration::from_secs(1);
 /// So many a turn, so that a line that makes children for ever does not keep the host from hearing the agent.
 const MOST_REAPED: usize = 256;
 /// How often orphans that are dying are looked for.
@@ -65,6 +68,10 @@ struct Host<'a> {
     /// What hides pact's own files, or why this session cannot start anything.
     covers: Result<Covers, String>,
     line: Option<Line>,
+    /// Since when.
+    begun: Instant,
+    /// Other sessions go first.
+    gives_way: bool,
     /// Something that was started here has not been reaped.
     has_children: bool,
     abandoned: Vec<LineGroup>,
@@ -73,7 +80,16 @@ struct Host<'a> {
 /// A host's whole life, in a process that was forked for it.
 pub(crate) fn run(table: &Table, setup: Setup) -> ! {
     let covers = settle(table, &setup);
-    let mut host = Host { table, setup, covers, line: None, has_children: false, abandoned: Vec::new() };
+    let mut host = Host {
+        table,
+        setup,
+        covers,
+        line: None,
+        begun: Instant::now(),
+        gives_way: false,
+        has_children: false,
+        abandoned: Vec::new(),
+    };
     let ended = host.serve();
     // This process is in it too. Where there is a launcher it does the same again, and takes the group away.
     let _launchers = host.setup.group.kill();
@@ -121,6 +137,10 @@ impl Host<'_> {
         let has_orphans = self.has_children || !self.abandoned.is_empty();
         let mut timeout = has_orphans.then_some(LATER);
         if let Some(line) = &self.line {
+            if !self.gives_way {
+                let left = (self.begun + SHORT).saturating_duration_since(Instant::now());
+                timeout = Some(timeout.map_or(left, |other| other.min(left)));
+            }
             watched.extend(line.running().map(|process| PollFd::from_borrowed_fd(process, PollFlags::IN)));
             if let Some(deadline) = line.deadline() {
                 watched.push(PollFd::new(line.group(), PollFlags::PRI));
@@ -162,6 +182,12 @@ impl Host<'_> {
     }
 
     fn handle(&mut self, request: HostRequest) -> io::Result<()> {
+        if self.line.is_none() {
+            self.begun = Instant::now();
+            if std::mem::take(&mut self.gives_way) {
+                self.setup.group.give_way(false);
+            }
+        }
         match request.kind {
             Some(Request::Start(start)) => {
                 let begun = self.idle().and_then(|()| self.start(&start));
@@ -226,6 +252,10 @@ impl Host<'_> {
     /// Ends a line whose stages are gone, or that did not die in time.
     fn advance(&mut self) -> io::Result<()> {
         let Some(line) = &mut self.line else { return Ok(()) };
+        if !self.gives_way && self.begun.elapsed() >= SHORT {
+            self.gives_way = true;
+            self.setup.group.give_way(true);
+        }
         if line.all_ended() && line.deadline().is_none() {
             line.kill();
         }

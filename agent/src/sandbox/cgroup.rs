@@ -214,6 +214,17 @@ impl SessionGroup {
         Met { memory: memory + count("memory.oom_control", "oom_kill"), processes: count("pids.events", "max") }
     }
 
+    /// Lets the other sessions of this node go first where processors are short, or not any more. It is about fairness among
+    /// them and bounds nothing, so where the kernel has no such file (before Linux 5.15) nothing is done.
+    pub fn give_way(&self, whether: bool) {
+        let value = if whether { "1" } else { "0" };
+        let groups = std::iter::once(&self.directory).chain(&self.others).map(|group| group.join("cpu.idle"));
+        for file in groups.filter(|file| file.exists()) {
+            // As above: what is not taken is not there.
+            let _unfair = fs::write(file, value);
+        }
+    }
+
     /// Moves this process, which is the host, into it.
     pub fn enter(&self) -> Result<(), GroupError> {
         let leaf = self.directory.join("host");

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,6 +126,47 @@ const HOSTILE: [&str; 5] = [
     "do -c 'trap \"\" INT QUIT TERM HUP; while :; do :; done'",
     "cat /dev/urandom",
 ];
+
+/// What `cpu.idle` says of each session of a node, in whichever hierarchy has it.
+fn idle(node: &Node) -> Vec<String> {
+    let tree = format!("pact-{}-", node.agent_pid());
+    let below = |path: &Path| -> Vec<PathBuf> {
+        fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|item| item.path())
+            .filter(|path| path.is_dir())
+            .collect()
+    };
+    let mut at = vec![PathBuf::from("/sys/fs/cgroup")];
+    let mut trees = Vec::new();
+    for _ in 0..6 {
+        at = at.iter().flat_map(|path| below(path)).collect();
+        trees.extend(
+            at.iter()
+                .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&tree)))
+                .cloned(),
+        );
+    }
+    let sessions = trees.iter().flat_map(|tree| below(tree));
+    sessions
+        .filter_map(|session| fs::read_to_string(session.join("cpu.idle")).ok())
+        .map(|said| said.trim().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_line_that_goes_on_lets_others_go_first() {
+    let node = with("");
+    let mut seat = Seat::at(&node, Account::Alice);
+    seat.keys("do -c 'while :; do :; done'\r");
+    until("it to give way", || idle(&node).iter().any(|said| said == "1"));
+    seat.keys(CTRL_C);
+    seat.keys("uname -s\r");
+    seat.shows("\nLinux");
+    assert!(idle(&node).iter().all(|said| said == "0"), "{:?}", idle(&node));
+}
 
 /// Frames that are none, on one connection after another; how many connections there were.
 fn malformed(node: &Node, seed: u64, over: &Arc<AtomicBool>) -> JoinHandle<u64> {
