@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::User;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chownat, fchown, fstat, openat, statat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chownat, fchmod, fchown, fstat, openat, statat};
 use rustix::process::{Gid, Uid};
 
 /// Who the agent is once it has everything that only root could give it.
@@ -88,6 +88,7 @@ impl Account {
         let owner = found.st_uid;
         if owner == 0 {
             is_for_pact(opened.as_fd(), directory, found.st_mode)?;
+            fchmod(&opened, Mode::RWXU).map_err(failed(directory))?;
             self.take(opened.as_fd(), directory, found.st_dev)?;
         } else if owner != self.uid.as_raw() {
             let what = format!("it is of uid {owner}, and must be root's or the agent's");
@@ -204,6 +205,11 @@ mod tests {
         let metadata = std::fs::metadata(&directory).unwrap();
         assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o7777), (61_010, 61_010, 0o700));
         assert_eq!(owner(directory.parent().unwrap()), 0);
+        // One that was made for it by hand, too.
+        let by_hand = place.path().join("recordings");
+        std::fs::create_dir(&by_hand).unwrap();
+        account().give(&by_hand).unwrap();
+        assert_eq!(std::fs::metadata(&by_hand).unwrap().mode() & 0o7777, 0o700);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a line that is to be recorded runs only once its recording exists; what was drawn is in the file a
 //! second later, and on the disk when the line is over. Where one cannot go on, or would be larger than the policy allows,
-//! its line is ended. Nobody but root reads them, and no session sees where they are.
+//! its line is ended. Nobody but the agent and root reads them, and no session sees where they are.
 //! **Not here:** that a line ran, and who typed it: that is on record (`crate::spool`), and stays when this is gone.
 
 mod cast;
@@ -106,7 +106,7 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> RecordingError + use<'_> {
 }
 
 impl Recordings {
-    /// Makes the directory, for root alone.
+    /// Makes the directory, where nobody has yet, for this account alone.
     pub(crate) fn open(
         node: NodeName,
         directory: PathBuf,

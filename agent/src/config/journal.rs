@@ -1,6 +1,6 @@
 //! The table `[journal]`: where the records go on to, and with which certificate.
 //!
-//! **Not here:** what is in the files; `uplink::keys` reads them, once this process can start no other.
+//! **Not here:** what is in the files; `uplink::keys` reads them, once the launcher has been forked.
 
 use std::fmt;
 use std::net::SocketAddr;

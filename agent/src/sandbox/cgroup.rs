@@ -215,12 +215,12 @@ impl SessionGroup {
     }
 
     /// Lets the other sessions of this node go first where processors are short, or not any more. It is about fairness among
-    /// them and bounds nothing, so where the kernel has no such file (before Linux 5.15) nothing is done.
+    /// them and bounds nothing, so where no hierarchy of this node has the controller nothing is done.
     pub fn give_way(&self, whether: bool) {
         let value = if whether { "1" } else { "0" };
         let groups = std::iter::once(&self.directory).chain(&self.others).map(|group| group.join("cpu.idle"));
         for file in groups.filter(|file| file.exists()) {
-            // As above: what is not taken is not there.
+            // A session that is as fast as others is no reason to end its line.
             let _unfair = fs::write(file, value);
         }
     }

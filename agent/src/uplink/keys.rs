@@ -1,7 +1,7 @@
 //! Who this node is to the journal, and whom it believes: certificates and key, read once, at the start.
 //!
-//! **Invariant:** they are read after the launcher was forked and this process was locked; the key is in no error, no
-//! log and no `Debug`. Files that are missing, unreadable or do not belong together stop the agent by name.
+//! **Invariant:** they are read after the launcher was forked, by root, before this process is the agent's account; the key
+//! is in no error, no log and no `Debug`. Files that are missing, unreadable or do not belong together stop the agent by name.
 //! **Why:** a certificate that is good and of another node does not: then nobody could log in to put it right.
 
 use std::path::{Path, PathBuf};
